@@ -1,0 +1,186 @@
+"""When a graph is legal. Each rule is one function; the tests hold one failing example for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from emamba.curve import IntegerCurve, IntegerSegments, IntegerTable
+from emamba.errors import GraphError
+from emamba.fixed import Integer
+from emamba.graph.bounds import accumulator
+from emamba.graph.operations import (
+    Activation,
+    Convolution,
+    Flatten,
+    Graph,
+    Input,
+    Linear,
+    Operation,
+    RangeNorm,
+    Scan,
+    arrays,
+)
+
+WIDEST_STREAM = 32  # bits of a stream's element: what C's int32_t holds
+WIDEST_ACCUMULATOR = 48  # bits: exact in float64, and the width of a DSP48 accumulator
+LONGEST_SHIFT = 31
+WIDEST_TABLE = 12  # bits of a table's index
+
+
+def check(graph: Graph) -> Graph:
+    """`graph`, if it is legal; GraphError with the first broken rule otherwise."""
+    for problem in problems(graph):
+        raise GraphError(f"graph {graph.name}: {problem}", "lower the model again, or mend the operation named")
+    return graph
+
+
+def problems(graph: Graph) -> Iterator[str]:
+    """What breaks a rule, rule by rule; a later rule may rely on the earlier ones."""
+    yield from _order(graph)
+    for operation in graph.operations:
+        for rule in (_stream, _arrays, _shapes, _shifts, _curves, _types):
+            for problem in rule(graph, operation):
+                yield f"{operation.name}: {problem}"
+    yield from _widths(graph)
+
+
+def _order(graph: Graph) -> Iterator[str]:
+    if graph.tokens < 1:
+        yield f"a frame has {graph.tokens} tokens; at least 1 is needed"
+    if not graph.operations:
+        yield "there are no operations"
+    seen: set[str] = set()
+    for index, operation in enumerate(graph.operations):
+        if isinstance(operation, Input) != (index == 0):
+            yield f"{operation.name}: exactly the first operation is the Input"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", operation.name) or "__" in operation.name:
+            yield f"{operation.name!r} is not a name of lower-case letters, digits and single underscores"
+        if operation.name in seen:
+            yield f"{operation.name}: the name is used twice"
+        for source in operation.sources:
+            if source not in seen:
+                yield f"{operation.name}: source {source} is not an earlier operation"
+        seen.add(operation.name)
+    for operation in graph.operations[:-1]:
+        if not graph.consumers(operation.name):
+            yield f"{operation.name}: nothing reads it, and it is not the output"
+
+
+def _stream(graph: Graph, op: Operation) -> Iterator[str]:
+    if op.channels < 1:
+        yield f"{op.channels} channels; at least 1 is needed"
+    if not 1 + op.dtype.signed <= op.dtype.bits <= WIDEST_STREAM:
+        yield f"{op.dtype} is not an element type of at most {WIDEST_STREAM} bits"
+    if len({graph.frame_tokens(name) for name in op.sources}) > 1:
+        yield "the sources have frames of different lengths"
+
+
+def _arrays(graph: Graph, op: Operation) -> Iterator[str]:
+    for name, array in arrays(op).items():
+        if array.dtype != np.int64:
+            yield f"{name} has element type {array.dtype}, not int64"
+        if array.size == 0 and name != "curve.knots" and name != "decay.knots":
+            yield f"{name} is empty"
+
+
+def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
+    """Every array and source has the shape that the operation's formula needs."""
+    channels = [graph[name].channels for name in op.sources]
+    match op:
+        case Input():
+            return
+        case Linear():
+            yield from _shape("weight", op.weight, (op.channels, channels[0]))
+            yield from _shape("bias", op.bias, (op.channels,))
+            return
+        case Flatten():
+            expected = [op.channels // graph.frame_tokens(op.source)]
+            if channels[0] * graph.frame_tokens(op.source) != op.channels:
+                yield f"{op.channels} channels do not hold {graph.frame_tokens(op.source)} tokens of {channels[0]}"
+        case Scan():
+            yield from _shape("rate", op.rate, (op.channels, op.states))
+            yield from _shape("skip", op.skip, (op.channels,))
+            expected = [op.channels, op.channels, op.states, op.states]
+        case Convolution():
+            yield from _shape("weight", op.weight, (op.channels, op.weight.shape[-1]))
+            yield from _shape("bias", op.bias, (op.channels,))
+            expected = [op.channels]
+        case _:
+            expected = [op.channels] * len(channels)
+    if channels != expected:
+        yield f"the sources have {channels} channels, not {expected}"
+
+
+def _shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> Iterator[str]:
+    if array.shape != expected:
+        yield f"{name} has shape {array.shape}, not {expected}"
+
+
+def _shifts(graph: Graph, op: Operation) -> Iterator[str]:
+    for name, value in vars(op).items():
+        if name.endswith("shift") and not -LONGEST_SHIFT <= value <= LONGEST_SHIFT:
+            yield f"{name} is {value}, outside -{LONGEST_SHIFT}..{LONGEST_SHIFT}"
+        if name in ("left_shift", "right_shift", "decay_fraction") and value < 0:
+            yield f"{name} is {value}, but may not be negative"
+
+
+def _curves(graph: Graph, op: Operation) -> Iterator[str]:
+    match op:
+        case Activation():
+            if op.curve.domain != graph[op.source].dtype:
+                yield f"the curve is for {op.curve.domain}, the source has {graph[op.source].dtype}"
+            if not op.dtype.holds(*op.curve.limits):
+                yield f"the curve gives {op.curve.limits}, which {op.dtype} cannot hold"
+            yield from _curve(op.curve)
+        case Scan():
+            if op.decay.domain.signed:
+                yield "the decay's domain is signed, but delta * rate is never negative"
+            if op.decay.limits[0] < 0 or op.decay.limits[1] > 1 << op.decay_fraction:
+                yield f"the decay gives {op.decay.limits}, outside 0..1 in {op.decay_fraction} fraction bits"
+            yield from _curve(op.decay)
+        case RangeNorm():
+            source = graph[op.source].dtype
+            if op.reciprocal.shape != (1 << source.bits,):
+                yield f"the reciprocal has {op.reciprocal.size} entries; {source} has {1 << source.bits} ranges"
+            if op.reciprocal.min() < 0:
+                yield "a reciprocal is negative"
+        case _:
+            return
+
+
+def _curve(curve: IntegerCurve) -> Iterator[str]:
+    if isinstance(curve, IntegerTable):
+        if curve.values.shape != (1 << curve.domain.bits,) or curve.domain.bits > WIDEST_TABLE:
+            yield f"a table of {curve.values.size} values does not cover {curve.domain}"
+    elif isinstance(curve, IntegerSegments):
+        pieces = curve.knots.size + 1
+        if curve.slopes.shape != (pieces,) or curve.intercepts.shape != (pieces,):
+            yield f"{curve.slopes.size} slopes, {curve.intercepts.size} intercepts for {pieces} segments"
+        if np.any(np.diff(curve.knots) < 0):
+            yield "the knots do not ascend"
+        if not -LONGEST_SHIFT <= curve.shift <= LONGEST_SHIFT or curve.lo > curve.hi:
+            yield f"the curve's shift {curve.shift} or limits {curve.lo}..{curve.hi} are impossible"
+
+
+def _types(graph: Graph, op: Operation) -> Iterator[str]:
+    if isinstance(op, Scan):
+        if graph[op.delta].dtype.signed:
+            yield f"delta {op.delta} is signed; it may not be negative"
+        if op.rate.min() < 0:
+            yield "a rate is negative: the state would grow"
+        if not op.state.signed or not op.compute.signed:
+            yield "the state has to be signed"
+    if isinstance(op, Flatten) and op.dtype != graph[op.source].dtype:
+        yield f"Flatten changes no element, but {graph[op.source].dtype} becomes {op.dtype}"
+
+
+def _widths(graph: Graph) -> Iterator[str]:
+    types: dict[str, Integer] = {op.name: op.dtype for op in graph.operations}
+    for op in graph.operations:
+        tokens = graph.frame_tokens(op.sources[0]) if op.sources else 1
+        width = accumulator(op, types, tokens).bits
+        if width > WIDEST_ACCUMULATOR:
+            yield f"{op.name}: an accumulator needs {width} bits; {WIDEST_ACCUMULATOR} are exact"
