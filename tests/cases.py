@@ -150,7 +150,7 @@ def operation_cases() -> list[Case]:
     pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=3)
     flatten = Flatten(name="flatten", source="input", channels=24, dtype=INT8, fraction_bits=4)
     return [
-        case("linear", rng, 3, 12, linear(rng, 12, 10, 11)),
+        case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
         case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 8, UINT8)),
         case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(24))),
         case("linear_one", rng, 3, 1, linear(rng, 1, 1, 7)),

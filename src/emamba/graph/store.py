@@ -12,7 +12,7 @@ import re
 import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _decoded(item: dict[str, Any], kinds: dict[str, type], path: str, arrays: _A
 def _decode(value: Any, hint: Any, path: str, arrays: _Arrays) -> Any:
     if hint is Integer:
         return _integer(value)
-    if hint is Integers:
+    if get_origin(hint) is np.ndarray:
         return arrays[path]
     if hint == IntegerCurve:
         return _decoded(value, _CURVES, path, arrays)
