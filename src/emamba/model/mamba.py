@@ -1,0 +1,156 @@
+"""Mamba-1 in PyTorch, in the exact and in the hardware-friendly forms of `config.ModelConfig`.
+
+Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023; the
+hardware-friendly forms follow design.md section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from emamba.config import CurveConfig, ModelConfig
+from emamba.model import layers
+from emamba.model.scan import selective_scan
+
+_DELTA_RANGE = (0.01, 0.3)  # step sizes at the start, spread evenly on a logarithmic scale
+_DELTA_WEIGHT = 0.1  # share of the usual initial weight of dt_proj, so that few deltas start below 0
+
+
+@dataclass(frozen=True, eq=False)
+class BlockState:
+    """Memory of one block: `window` [batch, d_conv - 1, d_inner], `hidden` [batch, d_state, d_inner]."""
+
+    window: Tensor
+    hidden: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Memory of a model between two tokens; `features` [batch, tokens, d_model] of the `seen` tokens."""
+
+    blocks: tuple[BlockState, ...]
+    features: Tensor
+    seen: int
+
+
+class Mamba(nn.Module):
+    """Tokens [batch, tokens, features] -> logits [batch, classes]."""
+
+    def __init__(self, config: ModelConfig, features: int, tokens: int, classes: int) -> None:
+        super().__init__()
+        self.config, self.features, self.tokens, self.classes = config, features, tokens, classes
+        self.embedding = nn.Linear(features, config.d_model)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.norm = layers.norm(config)
+        self.head = nn.Linear(config.d_model * (tokens if config.head == "flatten" else 1), classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of whole frames [batch, tokens, features]."""
+        return self._advance(tokens, self.start(len(tokens)))[0]
+
+    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits after one more token [batch, features], and the memory for the next one.
+
+        The logits are those of a frame that ends here; after the last token, those of `forward`.
+        """
+        return self._advance(token[:, None], state)
+
+    def start(self, batch: int) -> State:
+        """The memory before the first token of `batch` frames."""
+        empty = self.head.weight.new_zeros
+        blocks = tuple(block.start(batch) for block in self.body)
+        return State(blocks, empty(batch, self.tokens, self.config.d_model), 0)
+
+    def parameter_count(self) -> int:
+        """Number of trained values."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def body(self) -> list[Block]:
+        """The blocks, in order (`blocks` as a list with its element type)."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def _advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        x, blocks = self.embedding(tokens), []
+        for block, memory in zip(self.body, state.blocks, strict=True):
+            x, after = block(x, memory)
+            blocks.append(after)
+        seen = state.seen + tokens.shape[1]
+        features = torch.cat([state.features[:, : state.seen], self.norm(x), state.features[:, seen:]], dim=1)
+        return self._classify(features, seen), State(tuple(blocks), features, seen)
+
+    def _classify(self, features: Tensor, seen: int) -> Tensor:
+        """In real numbers a linear map of each token, averaged, is a linear map of the average."""
+        flat = self.config.head == "flatten"
+        return self.head(features.flatten(1) if flat else features.sum(1) / seen)
+
+
+class Block(nn.Module):
+    """Norm, projection to x and gate z, convolution, selective scan, gate, projection, residual."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        d_model, d_inner, d_state, dt_rank = config.d_model, config.d_inner, config.d_state, config.dt_rank
+        pointwise = config.convolution == "pointwise"
+        self.norm = layers.norm(config)
+        self.in_proj = nn.Linear(d_model, 2 * d_inner, bias=config.projection_bias)
+        self.convolution = layers.Pointwise(d_inner) if pointwise else layers.Depthwise(d_inner, config.d_conv)
+        self.x_proj = nn.Linear(d_inner, dt_rank + 2 * d_state, bias=False)
+        self.dt_proj = nn.Linear(dt_rank, d_inner)
+        self.rate_log = nn.Parameter(torch.arange(1.0, d_state + 1).log().repeat(d_inner, 1))
+        self.skip = nn.Parameter(torch.ones(d_inner))
+        self.out_proj = nn.Linear(d_inner, d_model, bias=config.projection_bias)
+        self.silu, self.exp = layers.silu(config.silu), layers.exp(config.exp)
+        self._initialise_delta()
+
+    def forward(self, residual: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
+        """`residual` [batch, time, d_model] -> the same shape, and the memory after it."""
+        x, z = self.in_proj(self.norm(residual)).chunk(2, dim=-1)
+        x, window = self.convolution(x, state.window)
+        if self.config.convolution_silu:
+            x = self.silu(x)
+        low, b, c = self.x_proj(x).split([self.config.dt_rank, self.config.d_state, self.config.d_state], dim=-1)
+        y, hidden = selective_scan(x, self.delta(low), b, c, self.rate, self.skip, self.exp, state.hidden)
+        return residual + self.out_proj(y * self.silu(z)), BlockState(window, hidden[:, -1])
+
+    @property
+    def rate(self) -> Tensor:
+        """-A [d_inner, d_state]: how fast each state forgets; positive. S4D-real: 1 to d_state at the start."""
+        return self.rate_log.exp()
+
+    def delta(self, low: Tensor) -> Tensor:
+        """Step sizes [batch, time, d_inner] from their `dt_rank` factors."""
+        raw = self.dt_proj(low)
+        return raw.relu() if self.config.delta == "relu" else nn.functional.softplus(raw)
+
+    def start(self, batch: int) -> BlockState:
+        """The memory before the first token: zeros."""
+        empty, config = self.skip.new_zeros, self.config
+        window = 0 if config.convolution == "pointwise" else config.d_conv - 1
+        return BlockState(empty(batch, window, config.d_inner), empty(batch, config.d_state, config.d_inner))
+
+    @torch.no_grad()
+    def _initialise_delta(self) -> None:
+        """Starts delta at `_DELTA_RANGE`.
+
+        A ReLU passes no gradient below zero: with the usual zero-centred start, half of the channels
+        would never learn. So the bias is the wanted step itself (for softplus: its inverse), and the
+        weights are small beside it.
+        """
+        lo, hi = (torch.tensor(end).log().item() for end in _DELTA_RANGE)
+        steps = torch.empty(self.config.d_inner).uniform_(lo, hi).exp()
+        self.dt_proj.bias.copy_(steps if self.config.delta == "relu" else torch.expm1(steps).log())
+        self.dt_proj.weight.uniform_(-1, 1).mul_(_DELTA_WEIGHT * self.config.dt_rank**-0.5)
+
+
+def exact_twin(model: Mamba) -> Mamba:
+    """A copy of `model` whose SiLU and exp are the exact functions; all else is equal."""
+    exact = CurveConfig(form="exact")
+    config = model.config.model_copy(update={"silu": exact, "exp": exact})
+    twin = Mamba(config, model.features, model.tokens, model.classes).to(model.head.weight)
+    twin.load_state_dict(model.state_dict())
+    return twin.train(model.training)

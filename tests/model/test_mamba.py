@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+import torch
+
+from emamba.config import CurveConfig, ModelConfig
+from emamba.curve import exp_segments, silu_segments
+from emamba.model import Mamba, exact_twin
+
+EXACT = CurveConfig(form="exact")
+FORMS = {
+    "ours": ModelConfig(d_model=6, dt_rank=2, d_state=3),
+    "paper": ModelConfig(
+        d_model=6, dt_rank=5, d_state=3, convolution="pointwise", head="mean",
+        silu=CurveConfig(form="segments", segments=17, knots="paper"),
+        exp=CurveConfig(form="segments", segments=11, knots="paper"),
+    ),
+    "exact": ModelConfig(d_model=6, norm="layer", delta="softplus", silu=EXACT, convolution_silu=True),
+    "flatten": ModelConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
+}  # fmt: skip
+
+
+def built(config: ModelConfig) -> Mamba:
+    """A model whose every parameter is random, so that none hides behind a 0 or 1."""
+    torch.manual_seed(3)
+    model = Mamba(config, features=5, tokens=7, classes=4)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model.double()
+
+
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
+def model(request):
+    return built(request.param)
+
+
+def frames(batch: int = 3) -> torch.Tensor:
+    return torch.tensor(np.random.default_rng(5).normal(size=(batch, 7, 5)))
+
+
+def test_forward_is_the_reference(model):
+    expected = [reference(model, frame) for frame in frames().numpy()]
+    np.testing.assert_allclose(model(frames()).detach().numpy(), expected, rtol=2e-5, atol=2e-6)
+
+
+def test_steps_reach_what_forward_gives(model):
+    tokens, state = frames(), model.start(3)
+    for t in range(7):
+        logits, state = model.step(tokens[:, t], state)
+    torch.testing.assert_close(logits, model(tokens))
+    assert state.seen == 7
+
+
+def test_the_paper_form_of_mars_has_17217_parameters():
+    paper = ModelConfig(
+        d_model=20,
+        expand=2,
+        d_state=8,
+        dt_rank=32,
+        blocks=2,
+        convolution="pointwise",
+        projection_bias=True,
+        head="mean",
+    )
+    assert Mamba(paper, features=20, tokens=16, classes=57).parameter_count() == 17_217
+
+
+@pytest.mark.parametrize("delta", ["relu", "softplus"])
+def test_deltas_start_alive_and_near_their_range(delta):
+    torch.manual_seed(0)
+    model = Mamba(ModelConfig(delta=delta), features=4, tokens=16, classes=10)
+    low = torch.randn(8, 16, 2)
+    for block in model.body:
+        steps = block.delta(low).detach()
+        assert float((steps > 0).double().mean()) > 0.7
+        assert 0.01 < float(steps.median()) < 0.3
+
+
+def test_every_parameter_learns():
+    model = Mamba(ModelConfig(d_model=6), features=5, tokens=7, classes=4)
+    model(frames().float()).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert float(parameter.grad.abs().max()) > 0, name
+
+
+def test_the_exact_twin_differs_by_its_curves_alone():
+    model = built(FORMS["paper"])
+    twin = exact_twin(model)
+    assert twin.config == FORMS["paper"].model_copy(update={"silu": EXACT, "exp": EXACT})
+    for (name, ours), (other, its) in zip(model.state_dict().items(), twin.state_dict().items(), strict=True):
+        assert name == other
+        torch.testing.assert_close(ours, its)
+    expected = [reference(twin, frame) for frame in frames().numpy()]
+    np.testing.assert_allclose(twin(frames()).detach().numpy(), expected, rtol=1e-6)
+    assert not torch.allclose(twin(frames()), model(frames()), atol=1e-4)
+
+
+# The reference: one frame, one token, one channel at a time, in float64 NumPy.
+
+
+def reference(model: Mamba, frame: np.ndarray) -> np.ndarray:
+    config = model.config
+    p = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
+    tokens = [p["embedding.weight"] @ token + p["embedding.bias"] for token in frame]
+    for i in range(config.blocks):
+        own = f"blocks.{i}."
+        tokens = block(config, {k.removeprefix(own): v for k, v in p.items() if k.startswith(own)}, tokens)
+    normed = [normalised(config, p, token) for token in tokens]
+    if config.head == "flatten":
+        return p["head.weight"] @ np.concatenate(normed) + p["head.bias"]
+    if config.head == "pool":
+        return p["head.weight"] @ np.mean(normed, axis=0) + p["head.bias"]
+    return np.mean([p["head.weight"] @ token + p["head.bias"] for token in normed], axis=0)
+
+
+def block(config, p, tokens):
+    inner, state, rank = config.d_inner, config.d_state, config.dt_rank
+    h = np.zeros((inner, state))
+    past = [np.zeros(inner)] * config.d_conv
+    result = []
+    for token in tokens:
+        both = p["in_proj.weight"] @ normalised(config, p, token) + p.get("in_proj.bias", 0)
+        x, z = both[:inner], both[inner:]
+        past = [*past[1:], x]
+        if config.convolution == "pointwise":
+            x = p["convolution.linear.weight"] @ x + p["convolution.linear.bias"]
+        else:
+            taps = p["convolution.weight"].T
+            x = sum(tap * old for tap, old in zip(taps, past, strict=True)) + p["convolution.bias"]
+        if config.convolution_silu:
+            x = silu(config, x)
+        selected = p["x_proj.weight"] @ x
+        raw = p["dt_proj.weight"] @ selected[:rank] + p["dt_proj.bias"]
+        delta = np.maximum(raw, 0) if config.delta == "relu" else np.log1p(np.exp(raw))
+        b, c = selected[rank : rank + state], selected[rank + state :]
+        y = np.zeros(inner)
+        for d in range(inner):
+            for n in range(state):
+                decay = exp(config, delta[d] * -np.exp(p["rate_log"][d, n]))
+                h[d, n] = decay * h[d, n] + delta[d] * b[n] * x[d]
+                y[d] += c[n] * h[d, n]
+        gated = (y + p["skip"] * x) * silu(config, z)
+        result.append(token + p["out_proj.weight"] @ gated + p.get("out_proj.bias", 0))
+    return result
+
+
+def normalised(config, p, x):
+    match config.norm:
+        case "range":
+            scaled = config.norm_constant * (x - x.mean()) / (x.max() - x.min())
+            return p["norm.gamma"] * scaled + p["norm.beta"]
+        case "layer":
+            return p["norm.weight"] * (x - x.mean()) / np.sqrt(x.var() + 1e-5) + p["norm.bias"]
+        case "rms":
+            return p["norm.weight"] * x / np.sqrt(np.mean(x * x) + 1e-5)
+
+
+def silu(config, x):
+    if config.silu.form == "exact":
+        return x / (1 + np.exp(-x))
+    return silu_segments(config.silu.segments, config.silu.knots)(x)
+
+
+def exp(config, x):
+    if config.exp.form == "exact":
+        return np.exp(x)
+    return exp_segments(config.exp.segments, config.exp.knots)(x)
