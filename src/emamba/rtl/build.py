@@ -1,0 +1,195 @@
+"""The whole accelerator: one stage for each operation, links and forks between them."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from amaranth.back import rtlil
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from emamba.fixed import Integer
+from emamba.graph import (
+    Activation,
+    Add,
+    Convolution,
+    Flatten,
+    Graph,
+    Input,
+    Linear,
+    Multiply,
+    Operation,
+    Pool,
+    RangeNorm,
+    Scan,
+)
+from emamba.graph.bounds import accumulator
+from emamba.rtl.convolution import ConvolutionStage
+from emamba.rtl.design import Design, Port, Stage
+from emamba.rtl.elementwise import ActivationStage, PairStage
+from emamba.rtl.folding import Folding, fold
+from emamba.rtl.frame import FlattenStage, PoolStage
+from emamba.rtl.linear import LinearStage
+from emamba.rtl.link import Link
+from emamba.rtl.range_norm import RangeNormStage
+from emamba.rtl.scan import ScanStage
+from emamba.rtl.stream import Fork, Skid, beats, moves
+
+_PIPELINE = 16  # cycles: more than the registers of any stage
+
+
+def build(graph: Graph, interval_cycles: int) -> Design:
+    """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles."""
+    foldings = fold(graph, interval_cycles)
+    top = f"emamba_{graph.name}"
+    text = rtlil.convert(Accelerator(graph, foldings, interval_cycles), name=top, emit_src=False)
+    ports = tuple(_port(graph, op, foldings) for op in graph.operations)
+    stages = tuple(
+        Stage(
+            op.name,
+            type(op).__name__,
+            max((*folded.sources, folded.output)),
+            folded.multipliers,
+            folded.cycles,
+            op.sources,
+        )
+        for op, folded in zip(graph.operations, foldings.values(), strict=True)
+    )
+    return Design(graph.name, top, text, interval_cycles, ports[0], ports[-1], stages, ports)
+
+
+def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:
+    return Port(op.name, op.channels, foldings[op.name].output, op.dtype, graph.frame_tokens(op.name))
+
+
+class Accelerator(wiring.Component):
+    """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out.
+
+    Timing: a token every `interval_cycles`; each stage works on a token of its own. FIFOs lie on the
+    shorter of two paths that meet, deep enough for the tokens that are under way on the longer one.
+    """
+
+    def __init__(self, graph: Graph, foldings: dict[str, Folding], interval_cycles: int) -> None:
+        self._graph, self._foldings, self._interval = graph, foldings, interval_cycles
+        first, last = graph.input, graph.output
+        super().__init__(
+            {
+                "input": In(beats(first.dtype, foldings[first.name].output)),
+                "output": Out(beats(last.dtype, foldings[last.name].output)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Stages in the graph's order, each fed by links from its sources."""
+        m = Module()
+        open_ends: dict[str, list[stream.Interface]] = {}
+        depths = fifo_tokens(self._graph, self._foldings, self._interval)
+        for op in self._graph.operations:
+            component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name])
+            if isinstance(component, Skid):
+                wiring.connect(m, wiring.flipped(self.input), component.source)
+            for index, (port, name) in enumerate(zip(_ports(op), op.sources, strict=True)):
+                link = self._link(op, index, depths[op.name][index])
+                m.submodules[f"link_{name}_to_{op.name}_{port}"] = link
+                wiring.connect(m, open_ends[name].pop(0), link.source)
+                wiring.connect(m, link.output, getattr(component, port))
+            self._observe(m, op, component)
+            open_ends[op.name] = self._forked(m, op, component.output)
+        wiring.connect(m, open_ends[self._graph.output.name].pop(), wiring.flipped(self.output))
+        return m
+
+    def _link(self, op: Operation, index: int, tokens: int) -> Link:
+        """The link into source `index` of `op`, with room for `tokens` tokens."""
+        source = self._graph[op.sources[index]]
+        lanes = self._foldings[source.name].output
+        depth = tokens * (source.channels // lanes)
+        return Link(source.dtype, lanes, self._foldings[op.name].sources[index], depth)
+
+    def _forked(self, m: Module, op: Operation, output: stream.Interface) -> list[stream.Interface]:
+        """`output` once for each source that reads it (once for the graph's output)."""
+        readers = sum(name == op.name for reader in self._graph.operations for name in reader.sources)
+        if readers < 2:
+            return [output]
+        fork = m.submodules[f"fork_{op.name}"] = Fork(op.dtype, self._foldings[op.name].output, readers)
+        wiring.connect(m, output, fork.source)
+        return [getattr(fork, f"output_{index}") for index in range(readers)]
+
+    def _observe(self, m: Module, op: Operation, component: wiring.Component) -> None:
+        """Named wires for simulation: the tensor's stream, and whether the stage works."""
+        output = component.output
+        data = Value.cast(output.payload.data)
+        busy = moves(component.source) if isinstance(component, Skid) else component.busy
+        wires = {"valid": output.valid, "ready": output.ready, "payload": data}
+        for name, value in wires.items():
+            m.d.comb += Signal(len(value), name=f"tap_{op.name}_{name}").eq(value)
+        m.d.comb += Signal(name=f"busy_{op.name}").eq(busy)
+
+
+def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
+    """The component that repeats `op`; its source members are named as the operation's fields."""
+    types = [graph[name].dtype for name in op.sources]
+    lanes = folding.output
+    match op:
+        case Input():
+            return Skid(op.dtype, lanes)
+        case Linear():
+            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes)
+        case Convolution():
+            return ConvolutionStage(op, types[0], lanes)
+        case RangeNorm():
+            return RangeNormStage(op, types[0], lanes)
+        case Activation():
+            return ActivationStage(op, types[0], lanes)
+        case Scan():
+            return ScanStage(op, dict(zip(_ports(op), types, strict=True)), lanes, folding.states)
+        case Multiply() | Add():
+            return PairStage(op, types[0], types[1], lanes)
+        case Pool():
+            return PoolStage(op, types[0], _sums(graph, op), graph.frame_tokens(op.source), lanes)
+        case Flatten():
+            return FlattenStage(op, lanes)
+        case _:
+            assert_never(op)
+
+
+def _ports(op: Operation) -> tuple[str, ...]:
+    """Names of the fields that name sources, and of the component's members."""
+    match op:
+        case Input():
+            return ()
+        case Scan():
+            return ("x", "delta", "b", "c")
+        case Multiply() | Add():
+            return ("left", "right")
+        case _:
+            return ("source",)
+
+
+def _sums(graph: Graph, op: Operation) -> Integer:
+    """The type of the sums of `op`."""
+    types = {name: graph[name].dtype for name in op.sources}
+    return accumulator(op, types, graph.frame_tokens(op.sources[0]))
+
+
+def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
+    """For each source of each operation, the tokens that its link has to hold.
+
+    A token reaches an operation over several paths. The longest needs no FIFO; each other one has to
+    hold the tokens that enter during the difference of the two delays, and one more because beats
+    leave and enter in bursts. With less than one whole token the design would deadlock; with less than
+    the difference it would be slow.
+    """
+    arrivals: dict[str, int] = {}
+    tokens: dict[str, tuple[int, ...]] = {}
+    for op in graph.operations:
+        budget = interval_cycles * graph.tokens // (graph.frame_tokens(op.sources[0]) if op.sources else graph.tokens)
+        wanted = foldings[op.name].sources
+        at = [
+            arrivals[name] + (budget if lanes > foldings[name].output else 0) + _PIPELINE
+            for name, lanes in zip(op.sources, wanted, strict=True)
+        ]
+        latest = max(at, default=0)
+        tokens[op.name] = tuple(-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at)
+        arrivals[op.name] = latest + _PIPELINE + (budget if isinstance(op, Linear | RangeNorm) else 0)
+    return tokens

@@ -1,0 +1,105 @@
+"""The linear stage: a matrix in a ROM, a tile of it multiplied in each cycle."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emamba.fixed import Integer, Integers
+from emamba.graph import Linear
+from emamba.rtl.fixed import requantize, shape
+from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.stream import Exit, beats, moves
+
+
+class LinearStage(wiring.Component):
+    """Repeats `graph.golden.linear`.
+
+    Each beat of `inputs` elements is kept while it meets every group of `outputs` rows, so input is
+    consumed as it arrives and nothing is stored but the sums. With `inputs` = all channels of the
+    source the sums need no store either.
+
+    Parameters
+    ----------
+    op, source, accumulator
+        Operation, element type of its source, and the type that holds every sum (`graph.bounds`).
+    inputs, outputs
+        Columns and rows of the tile: `inputs * outputs` multipliers.
+
+    Timing: `(columns / inputs) * (rows / outputs)` cycles a token.
+    """
+
+    def __init__(self, op: Linear, source: Integer, accumulator: Integer, inputs: int, outputs: int) -> None:
+        self._op, self._source, self._accumulator = op, source, accumulator
+        self._inputs, self._outputs = inputs, outputs
+        self._columns, self._rows = op.weight.shape[1] // inputs, op.channels // outputs
+        super().__init__({"source": In(beats(source, inputs)), "output": Out(beats(op.dtype, outputs)), "busy": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Hold a beat; read weights; multiply; add up; accumulate over beats; round and saturate."""
+        m = Module()
+        bursts = self._columns > 1 and self._rows > 1
+        exit_ = Exit(m, self.output, self._op.dtype, self._outputs, depth=self._rows if bursts else 0)
+        advance = exit_.advance
+
+        held = Signal.like(self.source.payload, reset_less=True)
+        waiting = Signal()
+        step = Signal()
+        row, last_row = counter(m, self._rows, step)
+        column, last_column = counter(m, self._columns, step & last_row)
+        address, _ = counter(m, self._rows * self._columns, step)
+        m.d.comb += [
+            step.eq(waiting & advance),
+            self.busy.eq(step),
+            self.source.ready.eq(~waiting | (step & last_row)),
+        ]
+        with m.If(step & last_row):
+            m.d.sync += waiting.eq(0)
+        with m.If(moves(self.source)):
+            m.d.sync += [waiting.eq(1), held.eq(self.source.payload)]
+
+        weights = rom(m, "weight", self._weight_rows(), Integer.holding(self._op.weight), address, advance)
+        x = delayed(m, advance, [held.data[lane] for lane in range(self._inputs)])
+        sums, cycles = self._products(m, advance, x, weights)
+        bias_row = delayed(m, advance, Value.cast(row), cycles)
+        bias = rom(m, "bias", self._op.bias.reshape(self._rows, -1), Integer.holding(self._op.bias), bias_row, advance)
+        valid = delayed(m, advance, Value.cast(waiting), cycles + 1, reset=True)
+        begins = delayed(m, advance, column == 0, cycles + 1)
+        ends = delayed(m, advance, last_column, cycles + 1)
+        first = delayed(m, advance, Value.cast(held.first), cycles + 2)
+
+        sums = self._accumulated(m, valid & advance, begins, sums, bias)
+        done = delayed(m, advance, valid & ends, reset=True)
+        exit_.load(done, [requantize(value, self._op.shift, self._op.dtype) for value in sums], first)
+        return m
+
+    def _weight_rows(self) -> list[Integers]:
+        """The words of the ROM: tiles in the order of use, rows of the matrix within a tile together."""
+        tiles = self._op.weight.reshape(self._rows, self._outputs, self._columns, self._inputs)
+        return list(tiles.transpose(2, 0, 1, 3).reshape(self._rows * self._columns, -1))
+
+    def _products(self, m: Module, advance: Value, x: list[Value], weights: list[Value]) -> tuple[list[Value], int]:
+        """For each row of the tile the sum of its products, and the moves that takes."""
+        sums, cycles = [], 0
+        for output in range(self._outputs):
+            row = weights[output * self._inputs : (output + 1) * self._inputs]
+            products = delayed(m, advance, [Value.cast(a * b) for a, b in zip(x, row, strict=True)])
+            value, cycles = total(m, advance, products)
+            sums.append(value)
+        return sums, cycles + 1
+
+    def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Value], bias: list[Value]) -> list[Value]:
+        """Running sums in a ring of one place for each group of rows; the newest is the first place."""
+        results: list[Value] = []
+        for value, offset in zip(sums, bias, strict=True):
+            ring = [Signal(shape(self._accumulator), reset_less=True) for _ in range(self._rows)]
+            places = ring if self._columns > 1 else ring[:1]
+            base = Mux(begins, offset, places[-1]) if self._columns > 1 else offset
+            with m.If(step):
+                m.d.sync += [places[0].eq(base + value)]
+                m.d.sync += [after.eq(before) for before, after in pairwise(places)]
+            results.append(places[0])
+        return results
