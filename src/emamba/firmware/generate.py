@@ -1,0 +1,97 @@
+"""A graph becomes a C source and its header.
+
+The text is in `templates`: `header.h.j2`, `source.c.j2`, and `functions.c.j2` with one macro for each
+kind of operation, which repeats that operation's function in `graph.golden` bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jinja2
+import numpy as np
+
+from emamba.firmware.functions import Computed, function, named, ordered, parameters
+from emamba.firmware.push import member, push, stack_bytes
+from emamba.firmware.spelling import element, filled, narrowest, numbers
+from emamba.graph import Flatten, Graph, Input, Operation, content_hash
+
+
+@dataclass(frozen=True)
+class Array:
+    """A constant array; `content` is the inside of its initialiser."""
+
+    type: str
+    name: str
+    size: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What an operation knows: its arrays, and its structure of parameters of type `struct`."""
+
+    title: str
+    arrays: list[Array]
+    struct: str
+    name: str
+    content: str
+
+
+def generate(graph: Graph) -> dict[str, str]:
+    """The firmware of a checked `graph`: file name -> content, one header and one source.
+
+    The header documents shapes, scales, types and use. The same graph gives the same text.
+    """
+    computed = [op for op in graph.operations if not isinstance(op, Input | Flatten)]
+    functions = {op.name: function(graph, op) for op in computed}
+    emitted = ordered(functions.values())
+    names = named(emitted)
+    called = {name: names[f] for name, f in functions.items()}
+    members = [member(graph, op, functions) for op in graph.operations]
+    context = {
+        "name": f"emamba_{graph.name}",
+        "graph": graph,
+        "hash": content_hash(graph),
+        "members": [item for item in members if item],
+        "stack_bytes": stack_bytes(graph),
+        "functions": emitted,
+        "names": names,
+        "widths": sorted({f.width for f in emitted if f.kind not in ("table", "activation")}),
+        "constants": [_constants(op, called[op.name]) for op in computed],
+        "push": push(graph, called),
+    }
+    templates = {"c": "source.c.j2", "h": "header.h.j2"}
+    return {f"emamba_{graph.name}.{suffix}": _rendered(name, context) for suffix, name in templates.items()}
+
+
+def title(op: Operation) -> str:
+    """One line about an operation and its tensor, for comments."""
+    call = f"{type(op).__name__}({', '.join(op.sources)})"
+    return f"{op.name} = {call}: {op.channels} x {op.dtype}, {op.fraction_bits} fraction bits"
+
+
+def _rendered(template: str, context: dict[str, object]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("emamba.firmware"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"title": title, "element": element}
+    return environment.get_template(template).render(context)
+
+
+def _constants(op: Computed, struct: str) -> Constants:
+    arrays, members = [], []
+    for path, value in parameters(op).items():
+        name = f"{op.name}__{path.replace('.', '_')}"
+        if not isinstance(value, np.ndarray):
+            members.append(f".{path} = {value}")
+        elif not value.size:  # C has no empty array
+            members.append(f".{path} = NULL")
+        else:
+            members.append(f".{path} = {name}")
+            arrays.append(Array(narrowest(value), name, " * ".join(map(str, value.shape)), numbers(value)))
+    return Constants(title(op), arrays, struct, f"{op.name}__op", filled(members))
