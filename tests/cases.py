@@ -6,7 +6,7 @@ arrive there. Frames are random, at both ends of the type, and near the borders 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from emamba.graph import (
     Scan,
     check,
 )
+from emamba.graph.golden import execute
 
 INT8, UINT8 = Integer(8), Integer(8, signed=False)
 
@@ -43,7 +44,7 @@ class Case:
 
 
 def border_frames(rng: np.random.Generator, tokens: int, channels: int, dtype: Integer = INT8) -> Integers:
-    """Random frames, constant ones at each end, alternating ends, and ends with a few off by one."""
+    """Random frames, constant ones at each end, alternating ends, ends off by one, ends beside small values."""
     shape = (tokens, channels)
     ends = np.array([dtype.lo, dtype.lo + 1, dtype.hi - 1, dtype.hi])
     checkers = np.where(np.indices(shape).sum(axis=0) % 2, dtype.lo, dtype.hi)
@@ -51,6 +52,7 @@ def border_frames(rng: np.random.Generator, tokens: int, channels: int, dtype: I
     frames += [rng.choice(ends, shape) for _ in range(3)]
     frames += [rng.integers(dtype.lo, dtype.hi + 1, shape) for _ in range(4)]
     frames += [rng.integers(-3, 4, shape) for _ in range(2)]
+    frames += [np.where(np.arange(channels) < channels // 2, rng.choice(ends, shape), rng.integers(-3, 4, shape))]
     return np.clip(np.array(frames), dtype.lo, dtype.hi).astype(np.int64)
 
 
@@ -88,8 +90,8 @@ def scan(rng: np.random.Generator, channels: int, states: int, segments: bool, s
     return Scan(
         name="scan", x="x", delta="delta", b="b", c="c", channels=channels, dtype=INT8, fraction_bits=4,
         rate=rng.integers(0, 256, (channels, states)), skip=rng.integers(-128, 128, channels), decay=decay,
-        argument_shift=0 if segments else 8, drive_shift=-1, decay_fraction=extra, skip_shift=-4, shift=14,
-        compute=Integer(state.bits + extra), state=state,
+        argument_shift=0 if segments else 8, drive_shift=23 - state.bits - extra, decay_fraction=extra,
+        skip_shift=13 - state.bits, shift=state.bits - 3, compute=Integer(state.bits + extra), state=state,
     )  # fmt: skip
 
 
@@ -114,19 +116,31 @@ def case(
     return Case(graph, border_frames(rng, tokens, inputs, dtype))
 
 
+def saturation_case() -> Case:
+    """A requantization by 4 bits to int8 at every value near both borders of saturation and near ties."""
+    up = Linear(
+        name="linear", source="input", channels=5, dtype=INT8, fraction_bits=4,
+        weight=np.eye(5, dtype=np.int64), bias=np.arange(5) - 2, shift=4,
+    )  # fmt: skip
+    graph = check(Graph("linear_border", 1, (source(5, Integer(13)), up)))
+    values = [value for border in (-2056, -8, 8, 2040) for value in range(border - 40, border + 41)]
+    frames = np.array(values)[:, None, None].repeat(5, axis=2)
+    return Case(graph, frames)
+
+
 def norm(channels: int, dtype: Integer = INT8) -> RangeNorm:
     spans = np.maximum(np.arange(1 << dtype.bits), 1)
     reciprocal = np.floor(2.0**21 / (channels * spans) + 0.5).astype(np.int64)
     reciprocal[0] = 0
     return RangeNorm(
-        name="norm", source="input", channels=channels, dtype=INT8, fraction_bits=7, reciprocal=reciprocal, shift=14
+        name="norm", source="input", channels=channels, dtype=INT8, fraction_bits=7, reciprocal=reciprocal, shift=13
     )
 
 
-def convolution(rng: np.random.Generator, channels: int, kernel: int) -> Convolution:
+def convolution(rng: np.random.Generator, channels: int, kernel: int, shift: int) -> Convolution:
     return Convolution(
         name="convolution", source="input", channels=channels, dtype=INT8, fraction_bits=4,
-        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels), shift=8,
+        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels), shift=shift,
     )  # fmt: skip
 
 
@@ -134,38 +148,131 @@ def activation(table: bool) -> Activation:
     if table:
         curve = tabulate(silu, INT8, 4, INT8, 4)
     else:
-        curve = integer_segments(silu_segments(17, "paper"), INT8, 4, INT8, 4)
+        curve = integer_segments(silu_segments(17, "paper"), INT8, 4, (-3, 100), 4)
     return Activation(name="activation", source="input", channels=6, dtype=INT8, fraction_bits=4, curve=curve)
 
 
-def two(kind: type[Multiply] | type[Add], channels: int, **shifts: int) -> tuple[Operation, ...]:
-    both = pick("left", 2 * channels, 0, channels), pick("right", 2 * channels, channels, channels)
+def two(kind: type[Multiply] | type[Add], channels: int, dtype: Integer = INT8, **shifts: int) -> tuple[Operation, ...]:
+    left = pick("left", 2 * channels, 0, channels, dtype)
+    right = pick("right", 2 * channels, channels, channels, dtype)
     last = kind(name="joined", left="left", right="right", channels=channels, dtype=INT8, fraction_bits=4, **shifts)
-    return (*both, last)
+    return left, right, last
 
 
 def operation_cases() -> list[Case]:
     """At least one case for each operation."""
     rng = np.random.default_rng(2508_10370)
-    pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=3)
+    pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=1)
     flatten = Flatten(name="flatten", source="input", channels=24, dtype=INT8, fraction_bits=4)
     return [
         case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
-        case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 8, UINT8)),
-        case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(24))),
-        case("linear_one", rng, 3, 1, linear(rng, 1, 1, 7)),
-        case("convolution", rng, 7, 6, convolution(rng, 6, 4)),
-        case("convolution_one", rng, 3, 4, convolution(rng, 4, 1)),
+        case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 6, UINT8)),
+        case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(18))),
+        saturation_case(),
+        case("linear_one", rng, 3, 1, linear(rng, 1, 1, 6)),
+        case("convolution", rng, 7, 6, convolution(rng, 6, 4, 7)),
+        case("convolution_one", rng, 3, 4, convolution(rng, 4, 1, 6)),
         case("range_norm", rng, 4, 10, norm(10)),
         case("range_norm_unsigned", rng, 4, 6, norm(6, UINT8), dtype=UINT8),
         case("activation_table", rng, 44, 6, activation(table=True)),
         case("activation_segments", rng, 44, 6, activation(table=False)),
         case("multiply", rng, 4, 12, *two(Multiply, 6, shift=6)),
         case("add", rng, 4, 12, *two(Add, 6, left_shift=2, right_shift=0, shift=2)),
-        case("add_wide", rng, 4, 12, *two(Add, 6, left_shift=0, right_shift=1, shift=0)),
+        case("add_up", rng, 4, 12, *two(Add, 6, left_shift=0, right_shift=1, shift=0)),
         case("pool", rng, 5, 6, pool),
         case("flatten", rng, 4, 6, flatten),
         scan_case("scan_table", 1, 12, 4),
         scan_case("scan_segments", 2, 12, 4, segments=True),
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),
+        *wide_cases(rng),
     ]
+
+
+def wide_cases(rng: np.random.Generator) -> list[Case]:
+    """Accumulators of more than 32 bits."""
+    int16, int20 = Integer(16), Integer(20)
+    dense = linear(rng, 12, 5, 24)
+    heavy = replace(dense, weight=rng.integers(int16.lo, int16.hi + 1, dense.weight.shape))
+    return [
+        case("linear_wide", rng, 3, 12, heavy, dtype=int16),
+        case("multiply_wide", rng, 4, 12, *two(Multiply, 6, int20, shift=29), dtype=int20),
+        case("add_wide", rng, 4, 12, *two(Add, 6, int20, left_shift=14, right_shift=13, shift=26), dtype=int20),
+        scan_case("scan_wide", 4, 10, 4, state=28, extra=8),
+    ]
+
+
+class Network:
+    """A graph that grows over one set of frames; every operation gets the shift that makes its tensor lively."""
+
+    def __init__(self, rng: np.random.Generator, tokens: int, channels: int, dtype: Integer) -> None:
+        self.rng, self.tokens, self.dtype = rng, tokens, dtype
+        self.frames = border_frames(rng, tokens, channels, dtype)
+        self.operations: list[Operation] = [source(channels, dtype)]
+        self.tensors = {"input": self.frames}
+
+    def add(self, op: Operation, name: str, dtype: Integer | None = None, **sources: str) -> str:
+        """Appends `op`, most of whose values then fit its type, while some are cut; gives its name."""
+        op = replace(op, name=name, dtype=dtype or self.dtype, **sources)
+        if hasattr(op, "shift"):
+            exact = execute(replace(op, shift=0, dtype=Integer(60)), self.tensors)
+            usual = max(1.0, float(np.quantile(np.abs(exact), 0.97)))
+            op = replace(op, shift=int(np.ceil(np.log2(usual / op.dtype.hi))))
+        self.operations.append(op)
+        self.tensors[name] = execute(op, self.tensors)
+        return name
+
+    def linear(self, name: str, source: str, outputs: int, dtype: Integer | None = None) -> str:
+        drawn = linear(self.rng, self.tensors[source].shape[2], outputs, 0)
+        return self.add(replace(drawn, bias=drawn.bias // 8), name, dtype, source=source)
+
+    def block(self, name: str, stream: str) -> str:
+        """A Mamba block behind `stream`, of random sizes and curves."""
+        rng, bits, width = self.rng, self.dtype.bits, self.tensors[stream].shape[2]
+        inner, states = int(rng.integers(4, 13)), int(rng.integers(1, 6))
+        normed = self.add(norm(width, self.dtype), f"{name}_norm", source=stream)
+        x = self.linear(f"{name}_x", normed, inner)
+        z = self.linear(f"{name}_z", normed, inner)
+        x = self.add(convolution(rng, inner, int(rng.integers(1, 5)), 0), f"{name}_convolution", source=x)
+        dt = self.linear(f"{name}_dt", x, int(rng.integers(1, 4)))
+        delta = self.linear(f"{name}_delta", dt, inner, UINT8)
+        b, c = self.linear(f"{name}_b", x, states), self.linear(f"{name}_c", x, states)
+        drawn = scan(rng, inner, states, bool(rng.integers(2)), Integer(int(rng.choice([12, 17]))), 7)
+        wider = {"drive_shift": drawn.drive_shift + 2 * (bits - 8), "skip_shift": drawn.skip_shift - bits + 8}
+        y = self.add(replace(drawn, **wider), f"{name}_scan", x=x, delta=delta, b=b, c=c)
+        gate = self.add(self.silu(inner), f"{name}_gate", source=z)
+        gated = Multiply(name="", left="", right="", channels=inner, dtype=INT8, fraction_bits=4, shift=0)
+        out = self.linear(f"{name}_out", self.add(gated, f"{name}_gated", left=y, right=gate), width)
+        joined = Add(
+            name="", left="", right="", channels=width, dtype=INT8, fraction_bits=4,
+            left_shift=int(rng.integers(3)), right_shift=int(rng.integers(3)), shift=0,
+        )  # fmt: skip
+        return self.add(joined, name, left=stream, right=out)
+
+    def silu(self, channels: int) -> Activation:
+        """As a table or as segments; either reaches from about -5 to 11."""
+        fraction = self.dtype.bits - 4
+        curve = tabulate(silu, self.dtype, fraction, self.dtype, fraction)
+        if self.rng.integers(2):
+            curve = integer_segments(silu_segments(17, "optimal"), self.dtype, fraction, self.dtype, fraction)
+        return replace(activation(table=True), channels=channels, curve=curve)
+
+
+def random_network(seed: int) -> Case:
+    """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
+
+    Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither.
+    """
+    rng = np.random.default_rng(seed)
+    tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
+    network = Network(rng, tokens, int(rng.integers(1, 7)), dtype)
+    stream = network.linear("embedding", "input", int(rng.integers(3, 11)))
+    for name in ("block0", "block1"):
+        stream = network.block(name, stream)
+    width = network.tensors[stream].shape[2]
+    last = network.add(norm(width, dtype), "head_norm", source=stream)
+    pool = Pool(name="", source="", channels=width, dtype=dtype, fraction_bits=4, shift=0)
+    flatten = Flatten(name="", source="", channels=tokens * width, dtype=dtype, fraction_bits=4)
+    if seed % 3 < 2:
+        last = network.add((pool, flatten)[seed % 3], "head_token", source=last)
+    network.linear("head", last, int(rng.integers(2, 12)), Integer(int(rng.choice([8, 16, 20]))))
+    return Case(check(Graph(f"network{seed}", tokens, tuple(network.operations))), network.frames)

@@ -6,10 +6,11 @@ key, a wrong type or an impossible value is a ConfigError that says where and wh
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -69,7 +70,7 @@ class ModelConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """AdamW under a one-cycle schedule."""
+    """AdamW under a one-cycle schedule; images shifted at random by up to `shift` pixels."""
 
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     epochs: Count = 60
@@ -77,6 +78,7 @@ class TrainingConfig(_Section):
     learning_rate: Positive = 0.01
     weight_decay: Fraction = 0.01
     gradient_clip: Positive = 1.0
+    shift: Annotated[int, Field(ge=0, le=8)] = 0
 
 
 class QuantizationConfig(_Section):
@@ -129,10 +131,10 @@ class Config(_Section):
 def load_config(recipe: Path | str) -> Config:
     """The recipe in a TOML file, or the one of that name that comes with the package."""
     path = Path(recipe)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         return parse_config(_packaged(str(recipe)), str(recipe))
     try:
-        return parse_config(path.read_text(), str(path))
+        return parse_config(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         hint = f"give a TOML file, or one of: {', '.join(recipes())}"
         raise ConfigError(f"cannot read recipe {path}: {error}", hint) from error
@@ -153,8 +155,24 @@ def parse_config(text: str, origin: str = "recipe") -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "recipe"
-        fact = f"{origin}: {where}: {first['msg']}, got {first['input']!r}"
-        raise ConfigError(fact, _hint(first["type"], where)) from error
+        fact = f"{origin}: {where}: {first['msg'].removeprefix('Value error, ')}"
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        raise ConfigError(fact + got, _hint(first["type"], where)) from error
+
+
+def dump_config(config: Config) -> str:
+    """`config` as TOML with every value spelled out; `parse_config` gives it back."""
+    return "\n".join(_toml(config.model_dump(), "")) + "\n"
+
+
+def _toml(section: dict[str, Any], path: str) -> list[str]:
+    """Lines of a section: its values, then the sections inside it."""
+    inside = {key: value for key, value in section.items() if isinstance(value, dict)}
+    # JSON writes strings, booleans and finite numbers just as TOML does.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in section.items() if key not in inside]
+    for key, value in inside.items():
+        lines += ["", f"[{path}{key}]", *_toml(value, f"{path}{key}.")]
+    return lines
 
 
 def _packaged(name: str) -> str:

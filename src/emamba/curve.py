@@ -168,7 +168,10 @@ def integer_segments(
 
 
 def mirrored(segments: Segments) -> Segments:
-    """`x -> segments(-x)`, for an argument whose sign is carried by the operation that reads it."""
+    """`x -> segments(-x)`, for an argument whose sign is carried by the operation that reads it.
+
+    Just on a knot it takes the segment on the other side, which matters only where two do not meet.
+    """
     return Segments(-segments.knots[::-1], -segments.slopes[::-1], segments.intercepts[::-1])
 
 

@@ -7,7 +7,8 @@
     ├── ToolError               exit 5   a foreign program that is missing or failed
     ├── MismatchError           exit 6   two executors of one graph disagree
     ├── StorageError            exit 7   the disk is full or not writable
-    └── GraphError              exit 8   an integer graph that breaks a rule
+    ├── GraphError              exit 8   an integer graph that breaks a rule
+    └── TrainingError           exit 9   a training run that diverged
 
 Each error is a fact with its value, and a hint. Ctrl-C exits with 130.
 """
@@ -21,7 +22,7 @@ class EmambaError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
+        super().__init__(message, hint)  # both, so that an error survives pickling between processes
         self.message = message
         self.hint = hint
 
@@ -69,3 +70,9 @@ class GraphError(EmambaError):
     """An integer graph that breaks a rule."""
 
     exit_code = 8
+
+
+class TrainingError(EmambaError):
+    """A training run that diverged."""
+
+    exit_code = 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from emamba.errors import ArtifactError, StorageError
@@ -27,7 +28,8 @@ def write_with(path: Path, writer: Callable[[Path], object]) -> Path:
         fact = f"cannot write {path}: {error.strerror or error}"
         raise StorageError(fact, "free space or choose another folder") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # it hides neither the error above nor a success
+            beside.unlink()
     return path
 
 

@@ -44,7 +44,7 @@ class Integer:
         """The narrowest type that holds `lo` to `hi`; unsigned when `lo` is not negative."""
         if lo >= 0:
             return Integer(max(1, hi.bit_length()), signed=False)
-        return Integer(1 + max((-lo - 1).bit_length(), hi.bit_length()))
+        return Integer(1 + max((-lo - 1).bit_length(), max(hi, 0).bit_length()))
 
     @staticmethod
     def holding(values: ArrayLike) -> Integer:
@@ -86,8 +86,9 @@ def requantize(x: Any, shift: int, dtype: Integer) -> Any:
 
 def quantize(values: ArrayLike, fraction_bits: int, dtype: Integer) -> Integers:
     """Real `values` as integers of scale `2**-fraction_bits`: nearest, ties up, saturated."""
-    scaled = np.floor(np.asarray(values, dtype=np.float64) * 2.0**fraction_bits + 0.5)
-    return np.clip(scaled, dtype.lo, dtype.hi).astype(np.int64)
+    scaled = np.clip(np.asarray(values, dtype=np.float64) * 2.0**fraction_bits, dtype.lo, dtype.hi)
+    below = np.floor(scaled)  # adding 0.5 first would itself round: just below one half, and beyond 2**52
+    return (below + (scaled - below >= 0.5)).astype(np.int64)
 
 
 def dequantize(values: ArrayLike, fraction_bits: int) -> NDArray[np.float64]:

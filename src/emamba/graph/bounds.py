@@ -43,7 +43,7 @@ def accumulator(operation: Operation, types: Mapping[str, Integer], tokens: int)
             return _signed(dot_range(operation.weight, operation.bias, sources[0]), operation.shift)
         case RangeNorm():
             centred = centred_range(operation.channels, sources[0])
-            return _signed(product(centred, (0, int(operation.reciprocal.max()))), operation.shift)
+            return _signed(product(centred, (0, max(1, int(operation.reciprocal.max())))), operation.shift)
         case Activation():
             return _curve(operation.curve)
         case Scan():
@@ -61,7 +61,8 @@ def accumulator(operation: Operation, types: Mapping[str, Integer], tokens: int)
 
 def dot_range(weight: Integers, bias: Integers, source: Integer) -> Range:
     """Every partial sum of `bias + weight @ x`, over all rows of `weight` and all x of `source`."""
-    low, high = weight * source.lo, weight * source.hi
+    exact = weight.astype(object)  # Python's integers: weights of an unchecked graph may be of any size
+    low, high = exact * source.lo, exact * source.hi
     smallest = np.minimum(np.minimum(low, high), 0).sum(axis=1) + np.minimum(bias, 0)
     largest = np.maximum(np.maximum(low, high), 0).sum(axis=1) + np.maximum(bias, 0)
     return int(smallest.min()), int(largest.max())

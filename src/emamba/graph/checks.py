@@ -24,9 +24,11 @@ from emamba.graph.operations import (
     arrays,
 )
 
+NAME = r"[a-z](_?[a-z0-9])*"  # becomes a part of names of files, C functions and Verilog modules
 WIDEST_STREAM = 32  # bits of a stream's element: what C's int32_t holds
 WIDEST_ACCUMULATOR = 48  # bits: exact in float64, and the width of a DSP48 accumulator
 LONGEST_SHIFT = 31
+FINEST_FRACTION = 64  # bits: keeps 2.0**-fraction_bits an ordinary number
 WIDEST_TABLE = 12  # bits of a table's index
 
 
@@ -48,6 +50,8 @@ def problems(graph: Graph) -> Iterator[str]:
 
 
 def _order(graph: Graph) -> Iterator[str]:
+    if not re.fullmatch(NAME, graph.name):
+        yield f"{graph.name!r} is not a name of lower-case letters, digits and single underscores"
     if graph.tokens < 1:
         yield f"a frame has {graph.tokens} tokens; at least 1 is needed"
     if not graph.operations:
@@ -56,7 +60,7 @@ def _order(graph: Graph) -> Iterator[str]:
     for index, operation in enumerate(graph.operations):
         if isinstance(operation, Input) != (index == 0):
             yield f"{operation.name}: exactly the first operation is the Input"
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", operation.name) or "__" in operation.name:
+        if not re.fullmatch(NAME, operation.name):
             yield f"{operation.name!r} is not a name of lower-case letters, digits and single underscores"
         if operation.name in seen:
             yield f"{operation.name}: the name is used twice"
@@ -72,10 +76,23 @@ def _order(graph: Graph) -> Iterator[str]:
 def _stream(graph: Graph, op: Operation) -> Iterator[str]:
     if op.channels < 1:
         yield f"{op.channels} channels; at least 1 is needed"
-    if not 1 + op.dtype.signed <= op.dtype.bits <= WIDEST_STREAM:
-        yield f"{op.dtype} is not an element type of at most {WIDEST_STREAM} bits"
+    if not _fits(op.dtype):
+        yield f"{op.dtype} is not a type that int{WIDEST_STREAM} holds"
+    if abs(op.fraction_bits) > FINEST_FRACTION:
+        yield f"{op.fraction_bits} fraction bits; at most {FINEST_FRACTION} are possible"
+    if isinstance(op, Scan):
+        for name, dtype in (("state", op.state), ("decay's domain", op.decay.domain)):
+            if not _fits(dtype):
+                yield f"the {name} is {dtype}, not a type that int{WIDEST_STREAM} holds"
+        if not 2 <= op.compute.bits <= WIDEST_ACCUMULATOR:
+            yield f"compute is {op.compute}, not of 2 to {WIDEST_ACCUMULATOR} bits"
     if len({graph.frame_tokens(name) for name in op.sources}) > 1:
         yield "the sources have frames of different lengths"
+
+
+def _fits(dtype: Integer) -> bool:
+    """Whether `dtype` has values, and int32 holds them all."""
+    return 1 + dtype.signed <= dtype.bits <= WIDEST_STREAM - (not dtype.signed)
 
 
 def _arrays(graph: Graph, op: Operation) -> Iterator[str]:
@@ -101,17 +118,22 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
             if channels[0] * graph.frame_tokens(op.source) != op.channels:
                 yield f"{op.channels} channels do not hold {graph.frame_tokens(op.source)} tokens of {channels[0]}"
         case Scan():
-            yield from _shape("rate", op.rate, (op.channels, op.states))
+            yield from _shape("rate", op.rate, (op.channels, _columns(op.rate)))
             yield from _shape("skip", op.skip, (op.channels,))
             expected = [op.channels, op.channels, op.states, op.states]
         case Convolution():
-            yield from _shape("weight", op.weight, (op.channels, op.weight.shape[-1]))
+            yield from _shape("weight", op.weight, (op.channels, _columns(op.weight)))
             yield from _shape("bias", op.bias, (op.channels,))
             expected = [op.channels]
         case _:
             expected = [op.channels] * len(channels)
     if channels != expected:
         yield f"the sources have {channels} channels, not {expected}"
+
+
+def _columns(array: np.ndarray) -> int:
+    """Columns of a matrix; 1 for what is none, so that its shape is refused."""
+    return array.shape[1] if array.ndim == 2 else 1
 
 
 def _shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> Iterator[str]:
@@ -121,7 +143,7 @@ def _shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> Iterator[
 
 def _shifts(graph: Graph, op: Operation) -> Iterator[str]:
     for name, value in vars(op).items():
-        if name.endswith("shift") and not -LONGEST_SHIFT <= value <= LONGEST_SHIFT:
+        if name.endswith(("shift", "decay_fraction")) and not -LONGEST_SHIFT <= value <= LONGEST_SHIFT:
             yield f"{name} is {value}, outside -{LONGEST_SHIFT}..{LONGEST_SHIFT}"
         if name in ("left_shift", "right_shift", "decay_fraction") and value < 0:
             yield f"{name} is {value}, but may not be negative"
@@ -153,7 +175,7 @@ def _curves(graph: Graph, op: Operation) -> Iterator[str]:
 
 def _curve(curve: IntegerCurve) -> Iterator[str]:
     if isinstance(curve, IntegerTable):
-        if curve.values.shape != (1 << curve.domain.bits,) or curve.domain.bits > WIDEST_TABLE:
+        if curve.domain.bits > WIDEST_TABLE or curve.values.shape != (1 << curve.domain.bits,):
             yield f"a table of {curve.values.size} values does not cover {curve.domain}"
     elif isinstance(curve, IntegerSegments):
         pieces = curve.knots.size + 1
@@ -161,6 +183,8 @@ def _curve(curve: IntegerCurve) -> Iterator[str]:
             yield f"{curve.slopes.size} slopes, {curve.intercepts.size} intercepts for {pieces} segments"
         if np.any(np.diff(curve.knots) < 0):
             yield "the knots do not ascend"
+        if curve.knots.size and not curve.domain.holds(int(curve.knots[0]), int(curve.knots[-1])):
+            yield f"the knots {curve.knots[0]}..{curve.knots[-1]} lie outside {curve.domain}"
         if not -LONGEST_SHIFT <= curve.shift <= LONGEST_SHIFT or curve.lo > curve.hi:
             yield f"the curve's shift {curve.shift} or limits {curve.lo}..{curve.hi} are impossible"
 

@@ -52,6 +52,10 @@ def accepted(graph: Graph, frames: Integers) -> Integers:
             f"frames have shape {frames.shape}, not (batch, {expected[0]}, {expected[1]})",
             "cut the images into patches first: emamba.data.patches",
         )
+    if frames.dtype.kind not in "iu":
+        raise DataError(
+            f"frames are {frames.dtype}, not integers", "quantize them at the input's scale: emamba.fixed.quantize"
+        )
     if frames.size and not source.dtype.holds(int(frames.min()), int(frames.max())):
         raise DataError(
             f"frames hold {frames.min()}..{frames.max()}, outside {source.dtype}",
@@ -83,7 +87,8 @@ def execute(operation: Operation, tensors: Mapping[str, Integers]) -> Integers:
         case Pool():
             return requantize(sources[0].sum(axis=1, keepdims=True), operation.shift, operation.dtype)
         case Flatten():
-            return sources[0].reshape(len(sources[0]), 1, -1)
+            batch, time, channels = sources[0].shape
+            return sources[0].reshape(batch, 1, time * channels)
         case _:
             assert_never(operation)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -41,7 +40,8 @@ def save(graph: Graph, path: Path) -> Path:
     """Writes `path` (graph.json) and the arrays beside it (graph.npz)."""
     structure, arrays = _encoded(graph)
     packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **{name: _packed(array) for name, array in arrays.items()})
+    contents: dict[str, Any] = {name: _packed(array) for name, array in arrays.items()}
+    np.savez_compressed(packed, **contents)
     files.write(path.with_suffix(".npz"), packed.getvalue())
     document = {"format": FORMAT, "version": VERSION, "hash": _hash(structure, arrays), **structure}
     return files.write(path, json.dumps(document, indent=1) + "\n")
@@ -51,22 +51,30 @@ def load(path: Path) -> Graph:
     """The checked graph that `save` wrote; ArtifactError if the files are not what was written."""
     document = _document(path)
     arrays = _arrays(path.with_suffix(".npz"))
-    expected = document.pop("hash", None)
+    if not isinstance(expected := document.pop("hash", None), str):
+        raise _damaged(path, "it has no hash")
     structure = {name: document[name] for name in document if name not in ("format", "version")}
     if expected != _hash(structure, arrays):
         raise _damaged(path, "its content does not match its hash")
-    try:
-        operations = tuple(_decoded(item, _OPERATIONS, item["name"], arrays) for item in structure["operations"])
-        graph = Graph(structure["name"], structure["tokens"], operations)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, f"a field is missing or of a wrong type: {error}") from error
-    return check(graph)
+    graph = check(_graph(path, structure, arrays))
+    if content_hash(graph) != expected:
+        raise _damaged(path, "it has fields that this version does not know")
+    return graph
 
 
 def _encoded(graph: Graph) -> tuple[dict[str, Any], _Arrays]:
     arrays: _Arrays = {}
     operations = [_encode(operation, operation.name, arrays) for operation in graph.operations]
     return {"name": graph.name, "tokens": graph.tokens, "operations": operations}, arrays
+
+
+def _graph(path: Path, structure: dict[str, Any], arrays: _Arrays) -> Graph:
+    try:
+        operations = tuple(_decoded(item, _OPERATIONS, item["name"], arrays) for item in structure["operations"])
+        name = _decode(structure["name"], str, "name", arrays)
+        return Graph(name, _decode(structure["tokens"], int, "tokens", arrays), operations)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"a field is missing or of a wrong type: {error}") from error
 
 
 def _encode(item: Any, path: str, arrays: _Arrays) -> Any:
@@ -115,7 +123,9 @@ def _packed(array: Integers) -> np.ndarray:
     """`array` in the narrowest NumPy type that holds it; loading widens it again."""
     if not array.size:
         return array
-    return array.astype(np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max())))
+    needed = Integer.holding(array)
+    width = max(8, 1 << (needed.bits - 1).bit_length())
+    return array.astype(f"{'int' if needed.signed else 'uint'}{width}")
 
 
 def _hash(structure: dict[str, Any], arrays: _Arrays) -> str:
@@ -128,7 +138,7 @@ def _hash(structure: dict[str, Any], arrays: _Arrays) -> str:
 def _document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(files.read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"it is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ArtifactError(f"{path} is not an emamba graph", "give the graph.json of a run folder")
@@ -144,9 +154,12 @@ def _arrays(path: Path) -> _Arrays:
     data = files.read_bytes(path)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return {name: stored[name].astype(np.int64) for name in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            found = {name: stored[name] for name in stored.files}
+    except Exception as error:  # NumPy, zipfile and zlib each have their own; all mean damaged bytes
         raise _damaged(path, f"it is not a readable npz: {error}") from error
+    if any(array.dtype.kind not in "iu" for array in found.values()):
+        raise _damaged(path, "it holds arrays that are not of integers")
+    return {name: array.astype(np.int64) for name, array in found.items()}
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:

@@ -23,7 +23,9 @@ def _row(graph: Graph, op: Operation) -> tuple[str, ...]:
 
 def _details(op: Operation) -> str:
     """Shifts, array shapes and curves of one operation."""
-    found = [f"{name}={value}" for name, value in vars(op).items() if name.endswith("shift")]
+    found = [
+        f"{name}={value}" for name, value in vars(op).items() if name.endswith("shift") or name == "decay_fraction"
+    ]
     found += [f"{name}={list(array.shape)}" for name, array in arrays(op).items() if "." not in name]
     found += [f"{name}={_curve(value)}" for name, value in vars(op).items() if isinstance(value, IntegerCurve)]
     found += [f"{name}={getattr(op, name)}" for name in ("compute", "state") if hasattr(op, name)]
