@@ -87,9 +87,11 @@ def scan(rng: np.random.Generator, channels: int, states: int, segments: bool, s
         decay = integer_segments(mirrored(exp_segments(11, "optimal")), domain, fraction, one, extra)
     else:
         decay = tabulate(lambda u: exp(-u), domain, fraction, Integer(extra + 1, signed=False), extra)
+    rate = rng.integers(0, 256, (channels, states))
+    rate.flat[0] = 1023  # its argument leaves the decay's domain
     return Scan(
         name="scan", x="x", delta="delta", b="b", c="c", channels=channels, dtype=INT8, fraction_bits=4,
-        rate=rng.integers(0, 256, (channels, states)), skip=rng.integers(-128, 128, channels), decay=decay,
+        rate=rate, skip=rng.integers(-128, 128, channels), decay=decay,
         argument_shift=0 if segments else 8, drive_shift=23 - state.bits - extra, decay_fraction=extra,
         skip_shift=13 - state.bits, shift=state.bits - 3, compute=Integer(state.bits + extra), state=state,
     )  # fmt: skip
