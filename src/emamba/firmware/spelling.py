@@ -8,12 +8,12 @@ from emamba.fixed import Integer, Integers
 
 _COLUMNS = 100  # of a line of initialisers
 _WIDTHS = (8, 16, 32, 64)  # bits of the types of <stdint.h>
-_RESERVED = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if inline int long
+_WORDS = """
+    auto break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t memcpy memmove memset
-    state token out""".split()
-)
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t memcpy memmove memset state token out
+"""
+_RESERVED = frozenset(_WORDS.split())  # of C, and of the text around the tensors
 
 
 def element_bytes(dtype: Integer) -> int:
