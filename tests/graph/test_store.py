@@ -68,7 +68,7 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path):
 
 def test_arrays_are_stored_narrow_and_without_pickles(stored):
     with np.load(stored.with_suffix(".npz"), allow_pickle=False) as packed:
-        assert packed["scan.rate"].dtype == np.uint8
+        assert packed["scan.rate"].dtype == np.uint16
         assert packed["x.weight"].dtype == np.uint8
         assert packed["scan.skip"].dtype == np.int8
 
