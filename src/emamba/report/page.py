@@ -1,0 +1,174 @@
+"""The report: results become one HTML page that needs nothing beside it, and JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from emamba.config import Config
+from emamba.graph import content_hash
+from emamba.report import pictures
+from emamba.report.curves import Curve, curves
+from emamba.report.occupancy import overall, steady, utilisation
+from emamba.report.results import Component, Results, Synthesis
+from emamba.report.road import road
+from emamba.report.summary import clock_mhz, frames_per_second, groups, not_run, number, percent, scores
+
+RESOURCES = ("LUT", "FF", "DSP", "BRAM")
+_LABELLED = 0.07  # share of a bar from which a part carries its name
+
+
+class Part(NamedTuple):
+    """A part of a resource bar: `share` of the whole, 0 to 1; `tint` of the accent colour, in per cent."""
+
+    name: str
+    value: float
+    share: float
+    tint: float
+    label: str
+
+
+class Bar(NamedTuple):
+    """One resource, split by component."""
+
+    kind: str
+    total: float
+    parts: list[Part]
+
+
+def render(results: Results) -> str:
+    """The HTML page for `results`; equal results give equal bytes.
+
+    What has not run leaves a line that names the command. Raises nothing of its own: `load_results`
+    has checked the files.
+    """
+    environment = Environment(
+        loader=PackageLoader("emamba.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(code=_code, number=number, percent=percent, plain=_plain)
+    return environment.get_template("report.html.j2").render(_context(results))
+
+
+def to_json(results: Results) -> str:
+    """The page's numbers as JSON text, pictures and occupancy intervals left out; keys in a fixed order."""
+    verify, rtl = results.verify, results.rtl
+    document = {
+        "name": results.config.name,
+        "scores": scores(results),
+        "training": _known(results.training),
+        "quantization": _known(results.quantization),
+        "firmware": _known(results.firmware),
+        "rtl": _known(rtl),
+        "verify": {key: value for key, value in _known(verify).items() if key != "occupancy"},
+        "synth": _known(results.synth),
+        "frames_per_second": frames_per_second(results),
+        "clock_mhz": clock_mhz(results),
+        "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},
+        "multiplier_utilisation": overall(verify, rtl) if verify and rtl else None,
+        "graph_hash": content_hash(results.graph) if results.graph else None,
+        "config": results.config.model_dump(mode="json"),
+        "artifacts": [asdict(artifact) for artifact in results.artifacts],
+        "versions": dict(results.versions),
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _context(results: Results) -> dict[str, Any]:
+    known, verify = scores(results), results.verify
+    return {
+        "r": results,
+        "not_run": not_run,
+        "groups": groups(results),
+        "scores": known,
+        "accuracy_chart": Markup(pictures.accuracy_chart(known)) if known else None,
+        "loss_chart": Markup(pictures.loss_chart(results.training)) if results.training else None,
+        "curves": [(curve, _curve_picture(i, curve)) for i, curve in enumerate(curves(results))],
+        "steps": [(step, Markup(step.picture)) for step in road(results)],
+        "occupancy_chart": Markup(pictures.occupancy_chart(verify)) if verify else None,
+        "steady": steady(verify) if verify else None,
+        "drawn_cycles": pictures.drawn_cycles(verify) if verify else 0,
+        "overall": overall(verify, results.rtl) if verify and results.rtl else None,
+        "bars": _bars(results.synth) if results.synth else [],
+        "digits": _digits(results.synth) if results.synth else {},
+        "config": _settings(results.config),
+        "graph_hash": content_hash(results.graph) if results.graph else None,
+    }
+
+
+def _curve_picture(index: int, curve: Curve) -> Markup:
+    return Markup(pictures.curve_chart(f"curve{index}", curve))
+
+
+def _known(record: Any) -> dict[str, Any]:
+    return asdict(record) if record else {}
+
+
+def _bars(synth: Synthesis) -> list[Bar]:
+    return [Bar(kind, synth.totals.get(kind, 0), _parts(kind, synth)) for kind in RESOURCES]
+
+
+def _parts(kind: str, synth: Synthesis) -> list[Part]:
+    """The components in their order, and what belongs to none of them."""
+    values = [(component.name, _amount(component, kind)) for component in synth.components]
+    rest = synth.totals.get(kind, 0) - sum(value for _, value in values)
+    values = [(name, value) for name, value in (*values, ("between components", rest)) if value > 0]
+    whole = sum(value for _, value in values)
+    largest = max((value for _, value in values), default=1)
+    return [
+        Part(name, value, value / whole, 12 + 33 * value / largest, name if value / whole >= _LABELLED else "")
+        for name, value in values
+    ]
+
+
+def _digits(synth: Synthesis) -> dict[str, int]:
+    """The columns of the resource table, and the digits behind the point that each needs."""
+    halves = {kind: any(_amount(component, kind) % 1 for component in synth.components) for kind in RESOURCES}
+    return {kind: int(half) for kind, half in halves.items()} | {"LUTRAM": 0}
+
+
+def _amount(component: Component, kind: str) -> float:
+    return getattr(component, kind)
+
+
+def _settings(config: Config) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The configuration, defaults included, by section; what stands outside sections first."""
+    sections: dict[str, list[tuple[str, str]]] = {"recipe": []}
+    for name, value in config.model_dump().items():
+        if isinstance(value, dict):
+            sections[name] = _flat(value)
+        else:
+            sections["recipe"].append((name, str(value)))
+    return list(sections.items())
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in section.items():
+        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, _word(value))]
+    return rows
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _code(text: str) -> Markup:
+    """Text whose `backticks` become code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _plain(value: float | Sequence[float]) -> str:
+    """A real number with three significant digits and a true minus; an interval as `lo to hi`."""
+    if isinstance(value, float | int):
+        return f"{value + 0.0:.3g}".replace("-", "\N{MINUS SIGN}")
+    return " to ".join(_plain(item) for item in value)

@@ -1,0 +1,149 @@
+"""The charts of the report. matplotlib is loaded when the first one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emamba.report.curves import Curve
+from emamba.report.occupancy import borders, by_frame, steady, utilisation
+from emamba.report.results import Training, Verification
+from emamba.report.summary import SCORES, percent
+from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_FRAMES_DRAWN = 3  # of occupancy, beyond the latency
+
+
+def accuracy_chart(known: dict[str, float]) -> str:
+    """Accuracy after each stage, in per cent, one line a stage, first on top."""
+    size = 4.4, 0.55 + 0.3 * len(known)
+    return _picture("accuracy", "Accuracy after each stage", size, partial(_accuracy, known))
+
+
+def loss_chart(training: Training) -> str:
+    """Training loss by epoch, on a logarithmic scale unless it reaches 0."""
+    return _picture("loss", "Training loss by epoch", (4.4, 1.75), partial(_loss, training))
+
+
+def curve_chart(name: str, curve: Curve) -> str:
+    """A function under its approximation, and the error between them underneath."""
+    return _picture(name, f"{curve.title}, its approximation and the error", (3.5, 2.7), partial(_curve, curve))
+
+
+def occupancy_chart(verify: Verification) -> str:
+    """Which stage is busy when: one row a stage, neighbouring frames in two shades, borders of frames."""
+    size = 9.6, 0.75 + 0.19 * len(verify.occupancy.stages)
+    return _picture("occupancy", "Busy cycles of each stage", size, partial(_occupancy, verify))
+
+
+def drawn_cycles(verify: Verification) -> int:
+    """How much of the simulation the occupancy chart shows."""
+    first = next(iter(borders(verify)), 0)
+    wanted = first + verify.latency_cycles + _FRAMES_DRAWN * verify.cycles_per_frame
+    return max(1, min(wanted, verify.occupancy.cycles))
+
+
+def _accuracy(known: dict[str, float], figure: Figure) -> None:
+    values = [100 * share for share in known.values()]
+    rows = range(len(values))
+    axes = figure.subplots()
+    axes.plot(values, rows, color=SOFT)
+    axes.plot(values, rows, "o", color=ACCENT, markersize=5.5)
+    for row, value in zip(rows, values, strict=True):
+        _beside(axes, row, f"{value:.2f} %", 44)
+    axes.set_yticks(list(rows), [SCORES[name] for name in known], color=INK)
+    axes.set(ylim=(len(values) - 0.6, -0.4), xlim=_padded(values), xlabel="accuracy, % of the test split")
+    axes.grid(axis="x")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _loss(training: Training, figure: Figure) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    losses = [item.loss for item in training.history]
+    axes = figure.subplots()
+    axes.plot([item.epoch for item in training.history], losses, color=ACCENT)
+    axes.set(xlabel="epoch", ylabel="loss, nats")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if losses and min(losses) > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.tick_params(which="minor", length=0, labelleft=False)
+    axes.grid(axis="y")
+
+
+def _curve(curve: Curve, figure: Figure) -> None:
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.4))
+    drawn = "steps-mid" if curve.unit else "default"
+    above.plot(curve.x, curve.exact, color=LINE, linewidth=4, solid_capstyle="round")
+    above.plot(curve.x, curve.approximation, color=ACCENT, drawstyle=drawn, linewidth=1.1)
+    at_knots = np.interp(curve.knots, curve.x, curve.approximation)
+    above.plot(curve.knots, at_knots, "o", color=ACCENT, markersize=2.6)
+    below.axhline(0, color=LINE, linewidth=0.8)
+    below.plot(curve.x, curve.approximation - curve.exact, color=ACCENT, linewidth=0.9)
+    above.set_ylabel("value")
+    below.set(ylabel="error", xlabel="x")
+    figure.align_ylabels()
+
+
+def _occupancy(verify: Verification, figure: Figure) -> None:
+    stages, end = verify.occupancy.stages, drawn_cycles(verify)
+    axes = figure.subplots()
+    axes.axvspan(*(min(edge, end) for edge in steady(verify)), color=LINE, alpha=0.25, linewidth=0)
+    for row, stage in enumerate(stages):
+        _busy(axes, row, [(piece, frame) for piece, frame in by_frame(verify, stage) if piece[0] < end])
+        _beside(axes, row, percent(utilisation(verify, stage), 0), 32)
+    _borders(axes, borders(verify), end)
+    axes.set_yticks(range(len(stages)), stages, color=INK)
+    axes.set(ylim=(len(stages) - 0.3, -0.7), xlim=(0, end), xlabel="cycles since reset")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.tick_params(axis="y", length=0)
+
+
+def _busy(axes: Axes, row: int, pieces: list[tuple[tuple[int, int], int]]) -> None:
+    """All intervals of a stage as two broken lines, for even and for odd frames."""
+    for parity, colour in enumerate((ACCENT, SOFT)):
+        spans = [piece for piece, frame in pieces if frame % 2 == parity]
+        x = np.array([(start, end, np.nan) for start, end in spans]).ravel()
+        axes.plot(x, np.full(len(x), row), color=colour, linewidth=8, solid_capstyle="butt")
+
+
+def _borders(axes: Axes, edges: list[int], end: int) -> None:
+    """Where frames begin; the last edge only ends the one before."""
+    for frame, edge in enumerate(edge for edge in edges if edge < end):
+        axes.axvline(edge, color=MUTED, linewidth=0.6, dashes=(2, 2))
+        if edge < edges[-1]:
+            where = (edge, 1), (3, 3), ("data", "axes fraction"), "offset points"
+            axes.annotate(f"frame {frame}", *where, color=MUTED, fontsize=7.5)
+
+
+def _beside(axes: Axes, row: int, text: str, offset: int) -> None:
+    """`text` right-aligned `offset` points right of the axes, at `row`."""
+    where = (1, row), (offset, 0), ("axes fraction", "data"), "offset points"
+    axes.annotate(text, *where, ha="right", va="center", fontsize=8, annotation_clip=False)
+
+
+def _padded(values: list[float]) -> tuple[float, float]:
+    """Limits that leave room for the labels, never narrower than a point."""
+    span = max(max(values) - min(values), 1.0)
+    return min(values) - 0.3 * span, max(values) + 0.3 * span
+
+
+def _picture(name: str, label: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    """What `draw` draws on a figure of `size` inches, as SVG for the page."""
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        return inline(figure, name, label)

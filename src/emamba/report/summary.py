@@ -1,0 +1,185 @@
+"""The numbers that matter, one row each, with how each was measured."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from emamba.config import CurveConfig
+from emamba.graph import parameter_count
+from emamba.report.occupancy import overall
+from emamba.report.results import Results
+
+NOTHING = "\N{EN DASH}"
+SCORES = {
+    "float": "float",
+    "approximated": "approximated",
+    "post_training": "post-training integers",
+    "integer": "integers",
+}
+
+
+class Row(NamedTuple):
+    """One line of a table: what, how much (with unit), and how it was measured."""
+
+    label: str
+    value: str
+    note: str
+
+
+class Group(NamedTuple):
+    """Rows under a common heading."""
+
+    title: str
+    rows: list[Row]
+
+
+def summary(results: Results) -> list[Row]:
+    """All rows of the headline table; a value not measured yet is a dash, its note says what to run."""
+    return [row for group in groups(results) for row in group.rows]
+
+
+def groups(results: Results) -> list[Group]:
+    """The headline table in its parts."""
+    return [
+        Group("Accuracy", _accuracy(results)),
+        Group("Speed", _speed(results)),
+        Group("Hardware", _hardware(results)),
+        Group("C", _firmware(results)),
+        Group("Proof", _proof(results)),
+    ]
+
+
+def scores(results: Results) -> dict[str, float]:
+    """Accuracy at each stage that has run, in the order of the road; shares of the test split."""
+    known = dict(results.training.scores if results.training else {})
+    known.update(results.quantization.scores if results.quantization else {})
+    return {name: known[name] for name in SCORES if name in known}
+
+
+def frames_per_second(results: Results) -> float | None:
+    """Frames a second at the clock that the configuration states."""
+    if results.verify is None:
+        return None
+    return clock_mhz(results) * 1e6 / results.verify.cycles_per_frame
+
+
+def clock_mhz(results: Results) -> float:
+    """The clock that rates are stated at, in MHz; an assumption, not a result of timing analysis."""
+    return results.rtl.clock_mhz if results.rtl else results.config.hardware.clock_mhz
+
+
+def not_run(verb: str) -> str:
+    """What stands where the stage `verb` has not run."""
+    return f"not run: `emamba {verb} RUN`"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share of 1 in per cent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """With thousands separators; halves of a block RAM keep a decimal even without `digits`."""
+    return f"{value:,.{digits if float(value).is_integer() else max(digits, 1)}f}"
+
+
+def signed(value: float) -> str:
+    """With its sign, a true minus, and two digits behind the point."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def curve_form(curve: CurveConfig) -> str:
+    """A curve's choice in words."""
+    return "exact" if curve.form == "exact" else f"{curve.segments} segments, {curve.knots} knots"
+
+
+def _accuracy(results: Results) -> list[Row]:
+    known, notes = scores(results), _score_notes(results)
+    rows = [_score(name, known, notes[name]) for name in SCORES]
+    if results.training is None:
+        return [*rows, Row("Parameters", NOTHING, not_run("train"))]
+    note = "weights and biases of the trained model"
+    if results.graph:
+        note += f"; {parameter_count(results.graph):,} in the integer graph, after folding"
+    return [*rows, Row("Parameters", number(results.training.parameters), note)]
+
+
+def _score(name: str, known: dict[str, float], note: str) -> Row:
+    label = f"Accuracy, {SCORES[name]}"
+    if name not in known:
+        verb = "train" if name in ("float", "approximated") else "quantize"
+        return Row(label, NOTHING, not_run(verb))
+    if name == "integer" and "float" in known:
+        note += f"; {signed(100 * (known['integer'] - known['float']))} points to float"
+    return Row(label, percent(known[name]), note)
+
+
+def _score_notes(results: Results) -> dict[str, str]:
+    model, quantization = results.config.model, results.config.quantization
+    epochs = quantization.finetune_epochs
+    widths = f"{quantization.weight_bits}-bit weights, {quantization.activation_bits}-bit activations"
+    return {
+        "float": "float32, exact SiLU and exp; test split",
+        "approximated": f"SiLU {curve_form(model.silu)}; exp {curve_form(model.exp)}; test split",
+        "post_training": f"{widths}, before fine-tuning; test split",
+        "integer": f"golden executor, {epochs} epochs of fine-tuning; test split",
+    }
+
+
+def _speed(results: Results) -> list[Row]:
+    labels = ("Cycles a frame", "Latency, cycles", "Frames a second")
+    rate = frames_per_second(results)
+    if results.verify is None or rate is None:
+        return [Row(label, NOTHING, not_run("verify")) for label in labels]
+    tokens = f"; {results.graph.tokens} tokens a frame" if results.graph else ""
+    interval = results.config.hardware.interval_cycles
+    return [
+        Row(labels[0], number(results.verify.cycles_per_frame), f"simulated; asked: {interval} a token{tokens}"),
+        Row(labels[1], number(results.verify.latency_cycles), "simulated; first beat in to last beat out"),
+        Row(labels[2], f"{rate:,.0f}", f"at the stated {clock_mhz(results):g} MHz, which no timing analysis backs yet"),
+    ]
+
+
+def _hardware(results: Results) -> list[Row]:
+    if results.rtl is None:
+        multipliers = Row("Multipliers", NOTHING, not_run("emit"))
+    else:
+        note = f"in {len(results.rtl.stages)} stages"
+        if results.verify:
+            note += f"; {percent(overall(results.verify, results.rtl), 0)} of them busy once the pipeline is full"
+        multipliers = Row("Multipliers", number(sum(s.multipliers for s in results.rtl.stages)), note)
+    return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM"))]
+
+
+def _resource(results: Results, kind: str) -> Row:
+    if results.synth is None:
+        return Row(kind, NOTHING, not_run("synth"))
+    note = f"Yosys, target {results.synth.target}; not placed or routed"
+    if kind == "LUT":
+        note += f"; LUTRAM {number(results.synth.totals.get('LUTRAM', 0))}"
+    return Row(kind, number(results.synth.totals.get(kind, 0)), note)
+
+
+def _firmware(results: Results) -> list[Row]:
+    labels = ("Code, bytes", "Constants, bytes", "RAM, bytes")
+    if results.firmware is None:
+        return [Row(label, NOTHING, not_run("emit")) for label in labels]
+    sizes = results.firmware
+    return [
+        Row(labels[0], number(sizes.code_bytes), "instructions of the compiled object"),
+        Row(labels[1], number(sizes.constant_bytes), "weights and tables, read-only"),
+        Row(labels[2], number(sizes.ram_bytes), "state and buffers; no heap"),
+    ]
+
+
+def _proof(results: Results) -> list[Row]:
+    verify = results.verify
+    if verify is None:
+        return [Row("Mismatches", NOTHING, not_run("verify"))]
+    compared = verify.compared
+    stalls = "random stalls on both sides" if verify.stalled else "no stalls"
+    note = (
+        f"golden = C on {compared.c:,} frames, golden = RTL on {compared.rtl:,} of {verify.frames:,}, "
+        f"{compared.tensors:,} tensors; {stalls}"
+    )
+    return [Row("Mismatches", number(verify.mismatches), note)]

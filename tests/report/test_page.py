@@ -1,0 +1,154 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from emamba.report import load_results, render, to_json
+
+VOID = {"meta", "path", "circle", "use", "rect", "br", "link", "img", "input"}
+SECTIONS = ["summary", "accuracy", "curves", "road", "occupancy", "resources", "making"]
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; `broken` lists closing tags that close nothing."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.broken: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID and self.open.pop() != tag:
+            self.broken.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
+
+
+def test_sections_in_order(results):
+    ids = Page(render(results)).values("id")
+    assert [name for name in ids if name in SECTIONS] == SECTIONS
+
+
+def test_the_page_is_balanced_and_its_ids_are_unique(results):
+    page = Page(render(results))
+    assert (page.open, page.broken) == ([], [])
+    assert len(page.values("id")) == len(set(page.values("id")))
+
+
+def test_nothing_is_fetched(results):
+    text = render(results)
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    assert all(value.startswith("#") for name in ("href", "src", "srcset", "action") for value in page.values(name))
+    assert all(found == "#" for found in re.findall(r"url\(\s*['\"]?(.)", text))
+    assert not re.search(r"https?:|@import|//[a-z]", text)
+
+
+def test_equal_results_give_equal_bytes(run):
+    assert render(load_results(run)) == render(load_results(run))
+    assert to_json(load_results(run)) == to_json(load_results(run))
+
+
+def test_no_path_of_this_machine(results, run):
+    assert str(run) not in render(results)
+    assert str(run) not in to_json(results)
+
+
+def test_the_page_says_what_was_measured(results):
+    text = Page(render(results)).text
+    for fact in ("96.94 %", "12,345", "409", "made-up images of a test fixture", "Seed 3", "golden = C = RTL"):
+        assert fact in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_every_operation_and_component_has_its_row(results):
+    rows = re.findall(r'<td class="mono">([\w.]+)</td>', render(results))
+    names = [op.name for op in results.graph.operations]
+    assert [row for row in rows if row in names] == [*names, *names]
+
+
+@pytest.mark.parametrize(
+    ("stage", "verb", "section"),
+    [
+        ("training", "train", "accuracy"),
+        ("quantization", "quantize", "accuracy"),
+        ("graph", "quantize", "road"),
+        ("graph", "quantize", "curves"),
+        ("rtl", "emit", "road"),
+        ("verify", "verify", "road"),
+        ("verify", "verify", "occupancy"),
+        ("synth", "synth", "resources"),
+    ],
+)
+def test_a_missing_stage_names_its_command_in_its_section(results, stage, verb, section):
+    line = f"<code>emamba {verb} RUN</code>"
+
+    def inside(page):
+        return page[page.index(f'<section id="{section}">') :].split("</section>")[0]
+
+    assert line not in inside(render(results))
+    assert line in inside(render(replace(results, **{stage: None})))
+
+
+def test_a_run_that_has_only_a_recipe(empty):
+    page = Page(render(empty))
+    assert (page.open, page.broken) == ([], [])
+    assert "disagree" not in page.text
+    assert json.loads(to_json(empty))["verify"] == {}
+
+
+def test_mismatches_are_not_praised(results):
+    wrong = replace(results, verify=replace(results.verify, mismatches=1234))
+    text = Page(render(wrong)).text
+    assert "disagree in 1,234 places" in text
+    assert "agree: golden" not in text
+
+
+def test_nothing_compared_is_not_praised(results):
+    compared = replace(results.verify.compared, rtl=0)
+    text = Page(render(replace(results, verify=replace(results.verify, compared=compared)))).text
+    assert "agree" not in text
+
+
+def test_text_from_files_is_escaped(results):
+    hostile = replace(results, training=replace(results.training, data='<script src="x">'))
+    page = render(hostile)
+    assert "<script" not in page
+    assert "&lt;script" in page
+
+
+def test_bars_hold_the_whole_resource(results):
+    bars = render(results).split('<div class="bar">')[1:]
+    totals = results.synth.totals
+    for bar, kind in zip(bars, ("LUT", "FF", "DSP", "BRAM"), strict=True):
+        parts = [float(value) for value in re.findall(r"flex-grow: ([\d.]+)", bar.split("</div>")[0])]
+        assert sum(parts) == pytest.approx(totals[kind])
+    assert "between components: 50" in bars[0]
+
+
+def test_json(results):
+    document = json.loads(to_json(results))
+    assert document["scores"]["integer"] == 0.9694
+    assert document["frames_per_second"] == pytest.approx(100e6 / 360)
+    assert document["utilisation"]["x"] == 0.75
+    assert document["synth"]["totals"]["LUT"] == results.synth.totals["LUT"]
+    assert document["config"]["model"]["silu"]["segments"] == 17
+    assert document["graph_hash"] == document["quantization"]["graph_hash"]
+    assert "occupancy" not in document["verify"]

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import pytest
+
+from emamba.report.summary import (
+    Row,
+    clock_mhz,
+    curve_form,
+    frames_per_second,
+    groups,
+    not_run,
+    number,
+    percent,
+    scores,
+    signed,
+    summary,
+)
+
+LABELS = [
+    "Accuracy, float", "Accuracy, approximated", "Accuracy, post-training integers", "Accuracy, integers",
+    "Parameters", "Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers", "LUT", "FF", "DSP", "BRAM",
+    "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
+]  # fmt: skip
+
+
+def rows(results) -> dict[str, Row]:
+    return {row.label: row for row in summary(results)}
+
+
+def test_rows_are_the_same_whatever_has_run(results, empty):
+    assert [row.label for row in summary(results)] == [row.label for row in summary(empty)] == LABELS
+
+
+def test_values(results):
+    values = {label: row.value for label, row in rows(results).items()}
+    assert values["Accuracy, integers"] == "96.94 %"
+    assert values["Cycles a frame"] == "360"
+    assert values["Latency, cycles"] == "409"
+    assert values["Frames a second"] == f"{100e6 / 360:,.0f}"
+    assert values["Multipliers"] == "6"
+    assert values["BRAM"] == "1.5"
+    assert values["Constants, bytes"] == "12,345"
+    assert values["Mismatches"] == "0"
+
+
+def test_notes_say_how_it_was_measured(results):
+    notes = {label: row.note for label, row in rows(results).items()}
+    assert "\N{MINUS SIGN}0.56 points to float" in notes["Accuracy, integers"]
+    assert "17 segments, optimal knots" in notes["Accuracy, approximated"]
+    assert "100 MHz" in notes["Frames a second"]
+    assert "target xcup" in notes["LUT"]
+    assert "12 frames" in notes["Mismatches"]
+    assert "11 of 12" in notes["Mismatches"]
+    assert "no stalls" in notes["Mismatches"]
+
+
+def test_stalls_are_told(results):
+    stalled = replace(results, verify=replace(results.verify, stalled=True))
+    assert "random stalls" in rows(stalled)["Mismatches"].note
+
+
+@pytest.mark.parametrize(
+    ("stage", "verb", "labels"),
+    [
+        ("training", "train", ["Parameters"]),
+        ("quantization", "quantize", ["Accuracy, post-training integers", "Accuracy, integers"]),
+        ("firmware", "emit", ["Code, bytes", "Constants, bytes", "RAM, bytes"]),
+        ("rtl", "emit", ["Multipliers"]),
+        ("verify", "verify", ["Cycles a frame", "Latency, cycles", "Frames a second", "Mismatches"]),
+        ("synth", "synth", ["LUT", "FF", "DSP", "BRAM"]),
+    ],
+)
+def test_what_has_not_run_names_its_command(results, stage, verb, labels):
+    found = summary(replace(results, **{stage: None}))
+    assert [row.label for row in found if row.value == "\N{EN DASH}"] == labels
+    assert [row.label for row in found if row.note == not_run(verb)] == labels
+
+
+def test_scores_come_from_training_until_quantization_has_run(results):
+    assert list(scores(results)) == ["float", "approximated", "post_training", "integer"]
+    assert list(scores(replace(results, quantization=None))) == ["float", "approximated"]
+
+
+def test_the_clock_is_the_emitted_one(results):
+    assert clock_mhz(replace(results, rtl=replace(results.rtl, clock_mhz=250.0))) == 250.0
+    assert clock_mhz(replace(results, rtl=None)) == results.config.hardware.clock_mhz
+
+
+def test_no_rate_without_simulation(empty):
+    assert frames_per_second(empty) is None
+
+
+def test_groups_hold_every_row(results):
+    assert [row for group in groups(results) for row in group.rows] == summary(results)
+
+
+def test_numbers():
+    assert number(1234567) == "1,234,567"
+    assert number(7.5) == "7.5"
+    assert number(7, 1) == "7.0"
+    assert percent(0.12345) == "12.35 %"
+    assert signed(0.5) == "+0.50"
+    assert signed(-0.5) == "\N{MINUS SIGN}0.50"
+
+
+def test_curve_forms(empty):
+    assert curve_form(empty.config.model.exp) == "exact"
+    assert curve_form(empty.config.model.silu) == "17 segments, optimal knots"
