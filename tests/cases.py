@@ -255,7 +255,7 @@ class Network:
         fraction = self.dtype.bits - 4
         curve = tabulate(silu, self.dtype, fraction, self.dtype, fraction)
         if self.rng.integers(2):
-            curve = integer_segments(silu_segments(17, "optimal"), self.dtype, fraction, self.dtype, fraction)
+            curve = integer_segments(silu_segments(17, "paper"), self.dtype, fraction, self.dtype, fraction)
         return replace(activation(table=True), channels=channels, curve=curve)
 
 

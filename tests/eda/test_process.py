@@ -28,10 +28,11 @@ def test_input_is_empty_when_none_is_given():
     assert python("import sys; print(repr(sys.stdin.read()))") == "''\n"
 
 
-def test_failure_carries_code_last_lines_and_hint():
+def test_failure_carries_code_first_and_last_lines_and_hint():
     with pytest.raises(ToolError, match="failed with exit code 3") as caught:
         python("import sys; [print('line', i) for i in range(99)]; print('why', file=sys.stderr); sys.exit(3)")
     assert caught.value.message.endswith("    line 98\n    why")
+    assert "code 3\n    line 0\n    line 1\n" in caught.value.message
     assert "line 80" not in caught.value.message
     assert caught.value.hint == "the hint"
 

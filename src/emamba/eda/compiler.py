@@ -64,7 +64,7 @@ def build_firmware(sources: Mapping[str, str], graph: Graph, folder: Path, *, ch
     _write(folder, {**sources, **harness})
     flags = (*STRICT, *SANITIZED) if checked else ()
     inputs = ("-include", "firmware_trace.h", f"{name}.c", "firmware_main.c")
-    _compile(folder, "-O1" if checked else "-O2", *flags, *inputs, "-o", "harness")
+    _compile(folder, "-O0" if checked else "-O2", *flags, *inputs, "-o", "harness")
     return Runner(folder / "harness", graph)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from emamba.errors import ToolError
 
-_TAIL = 15  # lines of a failed program's output that an error carries
+_FIRST, _LAST = 5, 10  # lines of a failed program's output that an error carries
 
 
 def which(name: str, hint: str) -> str:
@@ -37,7 +37,7 @@ def run(
 ) -> str:
     """What `command` printed on its standard output.
 
-    `env` is added to the environment. ToolError with `hint` and the last lines of output when the
+    `env` is added to the environment. ToolError with `hint` and the first and last lines of output when the
     program cannot be started, exits with another code than 0, is killed, or takes over `timeout_s`.
     """
     name = Path(command[0]).name
@@ -47,13 +47,13 @@ def run(
         except subprocess.TimeoutExpired as late:
             _kill(child)
             raise ToolError(
-                f"{name} did not end within {timeout_s:g} s{_tail(late.output, late.stderr)}", hint
+                f"{name} did not end within {timeout_s:g} s{_excerpt(late.output, late.stderr)}", hint
             ) from None
         except BaseException:
             _kill(child)
             raise
     if child.returncode != 0:
-        raise ToolError(f"{name} {_ending(child.returncode)}{_tail(output, errors)}", hint)
+        raise ToolError(f"{name} {_ending(child.returncode)}{_excerpt(output, errors)}", hint)
     return output
 
 
@@ -91,8 +91,10 @@ def _ending(code: int) -> str:
         return f"was killed by signal {-code}"
 
 
-def _tail(*outputs: str | bytes | None) -> str:
-    """The last lines of a program's output, errors last, to put behind a fact."""
+def _excerpt(*outputs: str | bytes | None) -> str:
+    """The first and last lines of a program's output, errors last, to put behind a fact."""
     texts = [text.decode(errors="replace") if isinstance(text, bytes) else text or "" for text in outputs]
     lines = [line.rstrip() for text in texts for line in text.splitlines() if line.strip()]
-    return "".join(f"\n    {line}" for line in lines[-_TAIL:])
+    if len(lines) > _FIRST + _LAST:
+        lines = [*lines[:_FIRST], "...", *lines[-_LAST:]]
+    return "".join(f"\n    {line}" for line in lines)

@@ -9,6 +9,8 @@ from emamba.firmware.functions import Function
 from emamba.firmware.spelling import element, element_bytes, variable
 from emamba.graph import Convolution, Flatten, Graph, Input, Operation, Pool, Scan
 
+_COLUMNS = 100  # of a call
+
 
 @dataclass(frozen=True)
 class Member:
@@ -101,7 +103,8 @@ def _computing(op: Operation, names: Mapping[str, str], variables: Mapping[str, 
     sources = [f"state->{op.name}_sum"] if isinstance(op, Pool) else [variables[name] for name in op.sources]
     arguments = ", ".join([f"&{op.name}__op", *before, *sources, target])
     declaration = [] if target == "out" else [f"{element(op.dtype)} {target}[{op.channels}];"]
-    return [*declaration, f"{names[op.name]}({arguments});"]
+    call = [f"{names[op.name]}({arguments});"]
+    return [*declaration, *(call if len(call[0]) <= _COLUMNS else [f"{names[op.name]}(", f"    {arguments});"])]
 
 
 def _trace(index: int, op: Operation, variables: Mapping[str, str]) -> str:

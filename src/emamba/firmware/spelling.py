@@ -45,11 +45,10 @@ def numbers(values: Integers) -> str:
 
 def filled(items: Iterable[str]) -> str:
     """`items`, each with a comma behind, in indented lines as full as can be."""
-    lines = [""]
+    lines: list[str] = []
     for item in items:
-        joined = f"{lines[-1]} {item}," if lines[-1] else f"    {item},"
-        if len(joined) <= _COLUMNS:
-            lines[-1] = joined
+        if lines and len(lines[-1]) + len(item) + 2 <= _COLUMNS:
+            lines[-1] += f" {item},"
         else:
             lines.append(f"    {item},")
     return "\n".join(lines)
