@@ -31,9 +31,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v g++ >/dev/null || { echo "g++ is missing: apt-get install g++ (or your system's equivalent)"; exit 1; }
 	@test -x $(BIN)/pip || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); } \
 	    || { rm -rf $(VENV); echo "cannot create $(VENV): apt-get install python3-venv"; exit 1; }
-	@echo "installing (about 1 GB on disk; log in $(LOG))"
-	@$(BIN)/pip install --progress-bar off -e '.[dev]' -c constraints.txt >$(LOG) 2>&1 & pip=$$!; \
-	    trap 'kill $$pip; exit 130' INT TERM; \
-	    while kill -0 $$pip 2>/dev/null; do sleep 3; grep -v WARNING $(LOG) | tail -n 1 | cut -c 1-100; done; \
+	@echo "installing (1 GB on disk; log in $(LOG))"
+	@$(BIN)/pip install --no-compile --progress-bar off -e '.[dev]' -c constraints.txt >$(LOG) 2>&1 & pip=$$!; \
+	    trap 'kill $$pip; exit 130' INT TERM; seconds=0; \
+	    while kill -0 $$pip 2>/dev/null; do \
+	        sleep 5; seconds=$$((seconds + 5)); \
+	        printf '%4d s  %s\n' $$seconds "$$(grep -v WARNING $(LOG) | tail -n 1 | cut -c 1-70)"; \
+	    done; \
 	    wait $$pip || { tail -n 20 $(LOG); echo "installation failed: see $(LOG)"; exit 1; }
 	@touch $(STAMP)
