@@ -20,7 +20,8 @@ from emamba.report.results import Component, Results, Synthesis
 from emamba.report.road import road
 from emamba.report.summary import clock_mhz, frames_per_second, groups, not_run, number, percent, scores
 
-RESOURCES = ("LUT", "FF", "DSP", "BRAM")
+COLUMNS = ("LUT", "FF", "DSP", "BRAM", "LUTRAM")
+BARS = COLUMNS[:4]  # LUTRAM is made of LUTs
 _LABELLED = 0.07  # share of a bar from which a part carries its name
 
 
@@ -38,7 +39,6 @@ class Bar(NamedTuple):
     """One resource, split by component."""
 
     kind: str
-    total: float
     parts: list[Part]
 
 
@@ -85,6 +85,7 @@ def to_json(results: Results) -> str:
 
 def _context(results: Results) -> dict[str, Any]:
     known, verify = scores(results), results.verify
+    components = _components(results.synth)
     return {
         "r": results,
         "not_run": not_run,
@@ -98,8 +99,9 @@ def _context(results: Results) -> dict[str, Any]:
         "steady": steady(verify) if verify else None,
         "drawn_cycles": pictures.drawn_cycles(verify) if verify else 0,
         "overall": overall(verify, results.rtl) if verify and results.rtl else None,
-        "bars": _bars(results.synth) if results.synth else [],
-        "digits": _digits(results.synth) if results.synth else {},
+        "components": components,
+        "bars": [_bar(kind, components) for kind in BARS],
+        "digits": _digits(components),
         "config": _settings(results.config),
         "graph_hash": content_hash(results.graph) if results.graph else None,
     }
@@ -113,27 +115,28 @@ def _known(record: Any) -> dict[str, Any]:
     return asdict(record) if record else {}
 
 
-def _bars(synth: Synthesis) -> list[Bar]:
-    return [Bar(kind, synth.totals.get(kind, 0), _parts(kind, synth)) for kind in RESOURCES]
-
-
-def _parts(kind: str, synth: Synthesis) -> list[Part]:
+def _components(synth: Synthesis | None) -> list[Component]:
     """The components in their order, and what belongs to none of them."""
-    values = [(component.name, _amount(component, kind)) for component in synth.components]
-    rest = synth.totals.get(kind, 0) - sum(value for _, value in values)
-    values = [(name, value) for name, value in (*values, ("between components", rest)) if value > 0]
-    whole = sum(value for _, value in values)
-    largest = max((value for _, value in values), default=1)
-    return [
+    if synth is None:
+        return []
+    rest = {kind: synth.totals.get(kind, 0) - sum(_amount(c, kind) for c in synth.components) for kind in COLUMNS}
+    between = Component("between components", **{kind: max(0, value) for kind, value in rest.items()})
+    return [*synth.components, *([between] if any(_amount(between, kind) for kind in COLUMNS) else [])]
+
+
+def _bar(kind: str, components: list[Component]) -> Bar:
+    amounts = {component.name: _amount(component, kind) for component in components if _amount(component, kind) > 0}
+    whole, largest = sum(amounts.values()), max(amounts.values(), default=1)
+    parts = [
         Part(name, value, value / whole, 12 + 33 * value / largest, name if value / whole >= _LABELLED else "")
-        for name, value in values
+        for name, value in amounts.items()
     ]
+    return Bar(kind, parts)
 
 
-def _digits(synth: Synthesis) -> dict[str, int]:
+def _digits(components: list[Component]) -> dict[str, int]:
     """The columns of the resource table, and the digits behind the point that each needs."""
-    halves = {kind: any(_amount(component, kind) % 1 for component in synth.components) for kind in RESOURCES}
-    return {kind: int(half) for kind, half in halves.items()} | {"LUTRAM": 0}
+    return {kind: int(any(_amount(component, kind) % 1 for component in components)) for kind in COLUMNS}
 
 
 def _amount(component: Component, kind: str) -> float:
