@@ -78,7 +78,7 @@ class TrainingConfig(_Section):
     learning_rate: Positive = 0.01
     weight_decay: Fraction = 0.01
     gradient_clip: Positive = 1.0
-    shift: Annotated[int, Field(ge=0, le=8)] = 0
+    shift: Annotated[float, Field(ge=0, le=8)] = 0.0
 
 
 class QuantizationConfig(_Section):

@@ -1,0 +1,89 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from emamba.config import Config, HardwareConfig, ModelConfig, TrainingConfig
+from emamba.errors import ArtifactError
+from emamba.model import Mamba
+from emamba.training import load_checkpoint, save_checkpoint
+
+CONFIG = Config(name="tiny", model=ModelConfig(d_model=4, d_state=2, blocks=1))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Mamba(CONFIG.model, features=4, tokens=16, classes=10)
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    return save_checkpoint(model, CONFIG, tmp_path / "model.safetensors")
+
+
+def test_a_checkpoint_comes_back(model, path):
+    again = load_checkpoint(path, CONFIG)
+    assert (again.features, again.tokens, again.classes) == (4, 16, 10)
+    tokens = torch.rand(2, 16, 4)
+    assert torch.equal(again(tokens), model(tokens))
+
+
+def test_the_same_model_gives_the_same_bytes(model, path, tmp_path):
+    assert save_checkpoint(model, CONFIG, tmp_path / "again").read_bytes() == path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def test_what_does_not_decide_the_parameters_may_change(path):
+    other = CONFIG.model_copy(update={"hardware": HardwareConfig(interval_cycles=80)})
+    load_checkpoint(path, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"model": ModelConfig(d_model=8, d_state=2, blocks=1)}, "model.d_model is 4 there, 8 here"),
+        ({"training": TrainingConfig(seed=7)}, "training.seed is 0 there, 7 here"),
+    ],
+)
+def test_another_recipe_is_refused(path, change, fact):
+    with pytest.raises(ArtifactError, match=fact) as caught:
+        load_checkpoint(path, CONFIG.model_copy(update=change))
+    assert caught.value.hint == "train again, or restore the recipe"
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
+def test_a_truncated_file_is_refused(path, kept):
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ArtifactError, match=r"model.safetensors is damaged"):
+        load_checkpoint(path, CONFIG)
+
+
+def test_every_altered_byte_is_found(path):
+    good = path.read_bytes()
+    for place in range(0, len(good), 97):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        with pytest.raises(ArtifactError):
+            load_checkpoint(path, CONFIG)
+
+
+def test_altered_values_are_found_by_the_hash(path):
+    good = path.read_bytes()
+    path.write_bytes(good[:-4] + b"\0\0\0\0")
+    with pytest.raises(ArtifactError, match="does not match its hash"):
+        load_checkpoint(path, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"emamba": json.dumps({"format": "other"})}, {"emamba": "[]"}, {"emamba": "{"}]
+)
+def test_a_foreign_file_is_refused(path, metadata):
+    path.write_bytes(save(load(path.read_bytes()), metadata))
+    with pytest.raises(ArtifactError):
+        load_checkpoint(path, CONFIG)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="does not exist"):
+        load_checkpoint(tmp_path / "model.safetensors", CONFIG)
