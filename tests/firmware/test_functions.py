@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cases import INT8, linear, operation_cases, pick, scan_case, source
-from emamba.firmware.functions import Function, function, named, ordered, parameters
+from emamba.firmware.functions import Function, array_type, function, named, ordered, parameters
 from emamba.fixed import Integer
 from emamba.graph import Graph, Linear, check
 
@@ -57,6 +57,11 @@ def test_types_are_those_of_sources_arrays_and_results():
     assert expected.items() <= scan.type.items()
     assert scan.curve
     assert scan.curve.type == {"values": "uint8_t", "acc": "int32_t"}
+
+
+def test_an_array_has_the_narrowest_type_but_for_biases():
+    assert array_type("weight", np.array([3])) == "int8_t"
+    assert [array_type("bias", np.array([top])) for top in (3, 32767, 32768)] == ["int16_t", "int16_t", "int32_t"]
 
 
 def test_a_curve_comes_before_the_function_that_calls_it():

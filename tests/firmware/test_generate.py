@@ -52,6 +52,12 @@ def test_only_the_functions_needed():
     assert not re.search(r"^static", flatten, re.M)
 
 
+def test_an_array_that_operations_have_in_common_is_there_once():
+    source = generate(NETWORK.graph)["emamba_network0.c"]
+    assert len(re.findall(r"^static const int32_t \w+__reciprocal\[256\]", source, re.M)) == 1
+    assert source.count(".reciprocal = block0_norm__reciprocal,") == 3
+
+
 def test_text_is_tidy():
     for text in generate(NETWORK.graph).values():
         assert "\n\n\n" not in text

@@ -81,6 +81,14 @@ def parameters(op: Computed) -> Parameters:
             assert_never(op)
 
 
+def array_type(name: str, values: Integers) -> str:
+    """C type of the array `name` of an operation: the narrowest, but for biases.
+
+    The few bytes that narrow biases would save are not worth another function for them.
+    """
+    return narrowest(np.append(values, [-(1 << 15), (1 << 15) - 1]) if name == "bias" else values)
+
+
 def ordered(functions: Iterable[Function]) -> list[Function]:
     """Each function once, in the order of first use, after the curve that it calls."""
     with_curves = [part for function in functions for part in (function.curve, function) if part]
@@ -141,7 +149,7 @@ def _curve_function(curve: IntegerCurve, width: int) -> Function:
 
 def _array_types(found: Parameters) -> dict[str, str]:
     arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray) and "." not in name}
-    return {name: narrowest(value) for name, value in arrays.items()}
+    return {name: array_type(name, value) for name, value in arrays.items()}
 
 
 def _kind(op: Computed) -> str:

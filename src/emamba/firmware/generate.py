@@ -6,14 +6,16 @@ kind of operation, which repeats that operation's function in `graph.golden` bit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jinja2
 import numpy as np
 
-from emamba.firmware.functions import Computed, function, named, ordered, parameters
+from emamba.firmware.functions import Computed, array_type, function, named, ordered, parameters
 from emamba.firmware.push import member, push, stack_bytes
-from emamba.firmware.spelling import element, filled, narrowest, numbers
+from emamba.firmware.spelling import element, filled, numbers
+from emamba.fixed import Integers
 from emamba.graph import Flatten, Graph, Input, Operation, content_hash
 
 
@@ -58,7 +60,7 @@ def generate(graph: Graph) -> dict[str, str]:
         "functions": emitted,
         "names": names,
         "widths": sorted({f.width for f in emitted if f.kind not in ("table", "activation")}),
-        "constants": [_constants(op, called[op.name]) for op in computed],
+        "constants": _constants(computed, called),
         "push": push(graph, called),
     }
     templates = {"c": "source.c.j2", "h": "header.h.j2"}
@@ -83,15 +85,25 @@ def _rendered(template: str, context: dict[str, object]) -> str:
     return environment.get_template(template).render(context)
 
 
-def _constants(op: Computed, struct: str) -> Constants:
-    arrays, members = [], []
-    for path, value in parameters(op).items():
-        name = f"{op.name}__{path.replace('.', '_')}"
-        if not isinstance(value, np.ndarray):
-            members.append(f".{path} = {value}")
-        elif not value.size:  # C has no empty array
-            members.append(f".{path} = NULL")
-        else:
-            members.append(f".{path} = {name}")
-            arrays.append(Array(narrowest(value), name, " * ".join(map(str, value.shape)), numbers(value)))
-    return Constants(title(op), arrays, struct, f"{op.name}__op", filled(members))
+def _constants(computed: list[Computed], called: Mapping[str, str]) -> list[Constants]:
+    """What every operation knows. An array that several have in common is the first one's."""
+    found: list[Constants] = []
+    names: dict[tuple[str, str], str] = {}
+    for op in computed:
+        arrays, members = [], []
+        for path, value in parameters(op).items():
+            if not isinstance(value, np.ndarray):
+                members.append(f".{path} = {value}")
+                continue
+            array = _array(op, path, value)
+            if value.size and (array.type, array.content) not in names:
+                names[array.type, array.content] = array.name
+                arrays.append(array)
+            members.append(f".{path} = {names[array.type, array.content] if value.size else 'NULL'}")
+        found.append(Constants(title(op), arrays, called[op.name], f"{op.name}__op", filled(members)))
+    return found
+
+
+def _array(op: Computed, path: str, values: Integers) -> Array:
+    name = f"{op.name}__{path.replace('.', '_')}"
+    return Array(array_type(path, values), name, " * ".join(map(str, values.shape)), numbers(values))
