@@ -42,7 +42,7 @@ class LinearStage(wiring.Component):
         """Hold a beat; read weights; multiply; add up; accumulate over beats; round and saturate."""
         m = Module()
         bursts = self._columns > 1 and self._rows > 1
-        exit_ = Exit(m, self.output, self._op.dtype, self._outputs, depth=self._rows if bursts else 0)
+        exit_ = Exit(m, self.output, self._op.dtype, self._outputs, depth=self._rows + 2 if bursts else 0)
         advance = exit_.advance
 
         held = Signal.like(self.source.payload, reset_less=True)
