@@ -1,0 +1,1 @@
+"""The stages in order, and the run folder they leave behind."""
