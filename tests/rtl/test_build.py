@@ -1,0 +1,51 @@
+import pytest
+
+from cases import random_network
+from emamba.graph import Add, Linear, Multiply, RangeNorm, Scan
+from emamba.rtl import build
+from emamba.rtl.build import fifo_tokens
+from emamba.rtl.folding import fold
+
+GRAPH = random_network(0).graph
+
+
+@pytest.fixture(scope="module")
+def design():
+    return build(GRAPH, 40)
+
+
+def test_a_design_has_a_stage_and_a_tap_for_each_operation(design):
+    names = [op.name for op in GRAPH.operations]
+    assert [stage.name for stage in design.stages] == names == [tap.name for tap in design.taps]
+    for op, tap in zip(GRAPH.operations, design.taps, strict=True):
+        assert (tap.channels, tap.dtype, tap.tokens) == (op.channels, op.dtype, GRAPH.frame_tokens(op.name))
+        for wire in (f"tap_{op.name}_valid", f"tap_{op.name}_ready", f"tap_{op.name}_payload", f"busy_{op.name}"):
+            assert f"\\{wire}" in design.rtlil
+
+
+def test_the_same_graph_gives_the_same_text(design):
+    assert build(GRAPH, 40) == design
+
+
+def test_the_text_names_no_source_file(design):
+    assert ".py" not in design.rtlil
+
+
+def test_the_multipliers_of_a_design_are_those_of_its_stages(design):
+    assert design.multipliers == sum(folding.multipliers for folding in fold(GRAPH, 40).values()) > 0
+
+
+def test_the_longest_path_into_a_join_has_no_fifo_and_the_others_hold_what_is_under_way():
+    tokens = fifo_tokens(GRAPH, fold(GRAPH, 40), 40)
+    for op in GRAPH.operations:
+        depths = tokens[op.name]
+        assert not depths or min(depths) == 0
+        if isinstance(op, Scan):
+            assert depths[op.sources.index(op.x)] > depths[op.sources.index(op.delta)] == 0
+        if isinstance(op, Add):
+            norms = [other for other in GRAPH.consumers(op.left) if isinstance(other, RangeNorm)]
+            assert not norms or max(depths) >= 5, "a residual waits for norm, projections, scan and gate"
+        if isinstance(op, Multiply):
+            assert max(depths) >= 2
+        if isinstance(op, Linear):
+            assert depths == (0,)

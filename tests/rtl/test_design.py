@@ -1,0 +1,13 @@
+from cases import INT8, random_network
+from emamba.rtl import Port, build
+
+
+def test_a_port_knows_the_beats_of_its_token():
+    assert Port("x", 40, 5, INT8, 16).beats == 8
+
+
+def test_the_ports_of_a_design_are_its_first_and_last_tensor():
+    case = random_network(1)
+    design = build(case.graph, 60)
+    assert (design.input, design.output) == (design.taps[0], design.taps[-1])
+    assert (design.name, design.top) == (case.graph.name, f"emamba_{case.graph.name}")

@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from cases import INT8, border_frames, linear
+from emamba.graph import golden
+from emamba.graph.bounds import accumulator
+from emamba.rtl.linear import LinearStage
+from streams import drive, to_beats
+
+TILES = [(6, 4), (6, 1), (1, 4), (1, 1), (2, 2), (3, 4)]
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.4])
+@pytest.mark.parametrize(("inputs", "outputs"), TILES)
+def test_every_tile_repeats_golden_and_keeps_its_pace(inputs, outputs, stalls):
+    op = linear(np.random.default_rng(inputs), 6, 4, 7)
+    frames = border_frames(np.random.default_rng(0), 2, 6)
+    stage = LinearStage(op, INT8, accumulator(op, {"input": INT8}, 2), inputs, outputs)
+    expected = golden.linear(op, frames).reshape(-1, 4)
+    flow = drive(stage, {"source": to_beats(frames, inputs)}, len(expected) * 4 // outputs, stalls)
+    assert np.array_equal(flow.tokens(4), expected)
+    assert [first for _, first in flow.beats[:: 4 // outputs]] == [True, False] * len(frames)
+    if not stalls:
+        ends = np.array(flow.cycles[4 // outputs - 1 :: 4 // outputs])
+        assert np.all(np.diff(ends) == (6 // inputs) * (4 // outputs))
