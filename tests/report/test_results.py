@@ -66,6 +66,7 @@ def test_a_truncated_file_is_named(run, stage):
         ("training", {"scores": {"float": "high"}}, "scores: float is 'high', not float"),
         ("training", {"scores": [0.9]}, "scores is"),
         ("training", {"history": [{"epoch": 1}]}, r"history\[0\] has no loss"),
+        ("verify", {"cycles_per_frame": 0}, "cycles_per_frame is 0, not at least 1"),
         ("verify", {"compared": 3}, "compared has no c"),
         ("verify", {"occupancy": {"stages": [], "cycles": 1, "busy": {"x": [[1]]}}}, r"x\[0\] has 1 items, not 2"),
         ("synth", {"totals": {"LUT": []}}, "totals: LUT is"),

@@ -15,7 +15,7 @@ from emamba.config import Config
 from emamba.graph import content_hash
 from emamba.report import pictures
 from emamba.report.curves import Curve, curves
-from emamba.report.occupancy import overall, steady, utilisation
+from emamba.report.occupancy import frame_work, overall, steady, utilisation
 from emamba.report.results import Component, Results, Synthesis
 from emamba.report.road import road
 from emamba.report.summary import clock_mhz, frames_per_second, groups, not_run, number, percent, scores
@@ -95,7 +95,7 @@ def _context(results: Results) -> dict[str, Any]:
         "loss_chart": Markup(pictures.loss_chart(results.training)) if results.training else None,
         "curves": [(curve, _curve_picture(i, curve)) for i, curve in enumerate(curves(results))],
         "steps": [(step, Markup(step.picture)) for step in road(results)],
-        "occupancy_chart": Markup(pictures.occupancy_chart(verify)) if verify else None,
+        "occupancy_chart": Markup(pictures.occupancy_chart(verify, frame_work(results))) if verify else None,
         "steady": steady(verify) if verify else None,
         "drawn_cycles": pictures.drawn_cycles(verify) if verify else 0,
         "overall": overall(verify, results.rtl) if verify and results.rtl else None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emamba.report.curves import Curve
-from emamba.report.occupancy import borders, by_frame, steady, utilisation
+from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
 from emamba.report.results import Training, Verification
 from emamba.report.summary import SCORES, percent
 from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
@@ -37,16 +37,18 @@ def curve_chart(name: str, curve: Curve) -> str:
     return _picture(name, f"{curve.title}, its approximation and the error", (3.5, 2.7), partial(_curve, curve))
 
 
-def occupancy_chart(verify: Verification) -> str:
-    """Which stage is busy when: one row a stage, neighbouring frames in two shades, borders of frames."""
+def occupancy_chart(verify: Verification, work: Mapping[str, int]) -> str:
+    """Which stage is busy when: one row a stage, neighbouring frames in two shades, dashes where frames begin.
+
+    `work` are the busy cycles of each stage on one frame, by which frames are told apart.
+    """
     size = 9.6, 0.75 + 0.19 * len(verify.occupancy.stages)
-    return _picture("occupancy", "Busy cycles of each stage", size, partial(_occupancy, verify))
+    return _picture("occupancy", "Busy cycles of each stage", size, partial(_occupancy, verify, work))
 
 
 def drawn_cycles(verify: Verification) -> int:
     """How much of the simulation the occupancy chart shows."""
-    first = next(iter(borders(verify)), 0)
-    wanted = first + verify.latency_cycles + _FRAMES_DRAWN * verify.cycles_per_frame
+    wanted = verify.latency_cycles + _FRAMES_DRAWN * verify.cycles_per_frame
     return max(1, min(wanted, verify.occupancy.cycles))
 
 
@@ -95,14 +97,14 @@ def _curve(curve: Curve, figure: Figure) -> None:
     figure.align_ylabels()
 
 
-def _occupancy(verify: Verification, figure: Figure) -> None:
+def _occupancy(verify: Verification, work: Mapping[str, int], figure: Figure) -> None:
     stages, end = verify.occupancy.stages, drawn_cycles(verify)
     axes = figure.subplots()
     axes.axvspan(*(min(edge, end) for edge in steady(verify)), color=LINE, alpha=0.25, linewidth=0)
     for row, stage in enumerate(stages):
-        _busy(axes, row, [(piece, frame) for piece, frame in by_frame(verify, stage) if piece[0] < end])
+        _busy(axes, row, [(piece, frame) for piece, frame in by_frame(verify, stage, work) if piece[0] < end])
         _beside(axes, row, percent(utilisation(verify, stage), 0), 32)
-    _borders(axes, borders(verify), end)
+    _starts(axes, [start for start in frame_starts(verify, work) if start < end])
     axes.set_yticks(range(len(stages)), stages, color=INK)
     axes.set(ylim=(len(stages) - 0.3, -0.7), xlim=(0, end), xlabel="cycles since reset")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -117,13 +119,11 @@ def _busy(axes: Axes, row: int, pieces: list[tuple[tuple[int, int], int]]) -> No
         axes.plot(x, np.full(len(x), row), color=colour, linewidth=8, solid_capstyle="butt")
 
 
-def _borders(axes: Axes, edges: list[int], end: int) -> None:
-    """Where frames begin; the last edge only ends the one before."""
-    for frame, edge in enumerate(edge for edge in edges if edge < end):
-        axes.axvline(edge, color=MUTED, linewidth=0.6, dashes=(2, 2))
-        if edge < edges[-1]:
-            where = (edge, 1), (3, 3), ("data", "axes fraction"), "offset points"
-            axes.annotate(f"frame {frame}", *where, color=MUTED, fontsize=7.5)
+def _starts(axes: Axes, starts: list[int]) -> None:
+    for frame, start in enumerate(starts):
+        axes.axvline(start, color=MUTED, linewidth=0.6, dashes=(2, 2))
+        where = (start, 1), (3, 3), ("data", "axes fraction"), "offset points"
+        axes.annotate(f"frame {frame}", *where, color=MUTED, fontsize=7.5)
 
 
 def _beside(axes: Axes, row: int, text: str, offset: int) -> None:

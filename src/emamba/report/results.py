@@ -124,6 +124,10 @@ class Verification:
     stalled: bool
     occupancy: Occupancy
 
+    def __post_init__(self) -> None:
+        if self.cycles_per_frame < 1:
+            raise ValueError(f"the file: cycles_per_frame is {self.cycles_per_frame}, not at least 1")
+
 
 @dataclass(frozen=True)
 class Component:

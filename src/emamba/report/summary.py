@@ -135,7 +135,7 @@ def _speed(results: Results) -> list[Row]:
     interval = results.config.hardware.interval_cycles
     return [
         Row(labels[0], number(results.verify.cycles_per_frame), f"simulated; asked: {interval} a token{tokens}"),
-        Row(labels[1], number(results.verify.latency_cycles), "simulated; first beat in to last beat out"),
+        Row(labels[1], number(results.verify.latency_cycles), "simulated; first beat in to last beat out, first frame"),
         Row(labels[2], f"{rate:,.0f}", f"at the stated {clock_mhz(results):g} MHz, which no timing analysis backs yet"),
     ]
 
@@ -166,7 +166,7 @@ def _firmware(results: Results) -> list[Row]:
         return [Row(label, NOTHING, not_run("emit")) for label in labels]
     sizes = results.firmware
     return [
-        Row(labels[0], number(sizes.code_bytes), "instructions of the compiled object"),
+        Row(labels[0], number(sizes.code_bytes), "instructions, compiled for size on the machine of this run"),
         Row(labels[1], number(sizes.constant_bytes), "weights and tables, read-only"),
         Row(labels[2], number(sizes.ram_bytes), "state and buffers; no heap"),
     ]
