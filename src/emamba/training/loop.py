@@ -63,10 +63,10 @@ def fit(
         total = 0.0
         for number, (tokens, labels) in enumerate(_batches(split, patch, training, rng)):
             loss = nn.functional.cross_entropy(forward(tokens), labels)
-            total += _finite(loss.item(), epoch, label)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
+            steepness = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
+            total += _finite(loss, steepness, epoch, label)
             optimizer.step()
             schedule.step()
             progress((epoch - 1) * batches + number + 1, training.epochs * batches, label)
@@ -135,8 +135,10 @@ def _optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimi
     return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
 
 
-def _finite(loss: float, epoch: int, label: str) -> float:
-    if not math.isfinite(loss):
-        key = "training.learning_rate" if label == "train" else "quantization.finetune_learning_rate"
-        raise TrainingError(f"{label}: the loss became {loss} in epoch {epoch}", f"lower {key}")
-    return loss
+def _finite(loss: Tensor, steepness: Tensor, epoch: int, label: str) -> float:
+    """The loss, if it and its gradient are finite. Integers hide what is not, so the loss alone is not enough."""
+    for what, value in (("loss", loss.item()), ("gradient", steepness.item())):
+        if not math.isfinite(value):
+            key = "training.learning_rate" if label == "train" else "quantization.finetune_learning_rate"
+            raise TrainingError(f"{label}: the {what} became {value} in epoch {epoch}", f"lower {key}")
+    return loss.item()

@@ -1,0 +1,134 @@
+"""Calibration: the power-of-two scale of every tensor, from what a model computes on real frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emamba.config import QuantizationConfig
+from emamba.curve import exp, tabulate
+from emamba.fixed import Integer, dequantize, quantize
+from emamba.model import Mamba
+from emamba.quantization import streams
+from emamba.quantization.streams import Operation
+
+LOGIT_BITS = 16  # wide enough that two classes never tie by rounding
+SEGMENTS_ARGUMENT = Integer(16, signed=False)  # the decay's argument when exp is straight segments
+TABLE_ARGUMENT = Integer(8, signed=False)  # the decay's argument when exp is a table
+
+Real = NDArray[np.float64]
+
+_FINEST, _COARSEST = 24, -8  # fraction bits that are tried
+_STATE_HEADROOM = 2.0  # the state of other frames, and of rounded ones, may exceed what calibration saw
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Fraction bits of streams by their name, and of what is inside an operation as `b0_x.weight`.
+
+    Inside are `weight` of linear maps and convolutions; `rate`, `skip`, `argument`, `state` of scans.
+    """
+
+    fraction_bits: Mapping[str, int]
+
+    def __getitem__(self, name: str) -> int:
+        return self.fraction_bits[name]
+
+
+@torch.no_grad()
+def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationConfig) -> Scales:
+    """Scales for `model`, chosen on `tokens` [frames, time, features] of the training data."""
+    operations = streams.unfold(model)
+    found = streams.run(operations, torch.from_numpy(tokens))
+    return Scales(dict(item for operation in operations for item in _chosen(operation, found, config)))
+
+
+def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
+    """Element type of the stream that `operation` writes."""
+    match operation.kind:
+        case "activation":
+            return Integer(config.activation_bits)
+        case "step":
+            return Integer(config.activation_bits, signed=False)
+        case "logit":
+            return Integer(LOGIT_BITS)
+
+
+def rate_type(config: QuantizationConfig) -> Integer:
+    """Element type of a scan's rates, which are never negative."""
+    return Integer(config.weight_bits, signed=False)
+
+
+def decay_type(config: QuantizationConfig) -> tuple[Integer, int]:
+    """Type and fraction bits of a decay; 1 is `1 << fraction_bits`, so a state can be kept exactly."""
+    fraction = config.compute_bits - config.state_bits
+    return Integer(fraction + 1, signed=False), fraction
+
+
+def fitting(values: Real, dtype: Integer) -> int:
+    """The most fraction bits with which no value saturates."""
+    lo, hi = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if lo == hi:
+        return dtype.bits - 1
+    ends = np.array([lo, hi])
+    for fraction in range(_FINEST, _COARSEST, -1):
+        scaled = np.floor(ends * 2.0**fraction + 0.5)
+        if dtype.holds(int(scaled[0]), int(scaled[1])):
+            return fraction
+    return _COARSEST
+
+
+def closest(values: Real, dtype: Integer) -> int:
+    """The fraction bits with the smallest mean squared error, saturation of a few included."""
+    widest = fitting(values, dtype)
+    return min(range(widest, widest + 3), key=lambda fraction: _squared_error(values, fraction, dtype))
+
+
+def _squared_error(values: Real, fraction: int, dtype: Integer) -> float:
+    return float(np.mean((dequantize(quantize(values, fraction, dtype), fraction) - values) ** 2))
+
+
+def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConfig) -> Iterator[tuple[str, int]]:
+    """Name and fraction bits of the stream of `op` and of what is inside it."""
+    if isinstance(op, streams.Normalise):
+        yield op.name, config.activation_bits - 1  # its values fill -1..1 by construction
+    elif isinstance(op, streams.Flatten):
+        yield op.name, config.activation_bits - 1  # of a norm
+    else:
+        yield op.name, closest(_real(found[op.name]), stream_type(op, config))
+    match op:
+        case streams.Linear() | streams.Convolution():
+            yield f"{op.name}.weight", closest(_real(op.weight), Integer(config.weight_bits))
+        case streams.Scan():
+            yield f"{op.name}.rate", fitting(_real(op.rate), rate_type(config))
+            yield f"{op.name}.skip", closest(_real(op.skip), Integer(config.weight_bits))
+            states = _real(streams.scanned(op, found)[1])
+            yield f"{op.name}.state", fitting(_STATE_HEADROOM * states, Integer(config.state_bits))
+            yield f"{op.name}.argument", _argument(op, _real(found[op.sources[1]]), config)
+        case _:
+            return
+
+
+def _argument(op: streams.Scan, delta: Real, config: QuantizationConfig) -> int:
+    """Fraction bits of `delta * rate`: those that leave the decays closest to the real ones."""
+    if op.config.form == "segments":
+        return SEGMENTS_ARGUMENT.bits - 3  # 0..8: exp(-8) is less than half a step of any decay
+    dtype, fraction = decay_type(config)
+    argument = delta[..., None] * _real(op.rate)
+    exact = exp(-argument)
+
+    def error(bits: int) -> float:
+        table = tabulate(lambda u: exp(-u), TABLE_ARGUMENT, bits, dtype, fraction)
+        rounded = dequantize(table(quantize(argument, bits, TABLE_ARGUMENT)), fraction)
+        return float(np.mean((rounded - exact) ** 2))
+
+    return min(range(2, 10), key=error)
+
+
+def _real(tensor: Tensor) -> Real:
+    return tensor.detach().double().numpy()

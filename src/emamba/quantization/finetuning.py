@@ -1,0 +1,107 @@
+"""Fine-tuning with the integers in the loop: what is computed forward is what hardware computes.
+
+Each operation takes its result from its golden function and its gradient from its real twin on the
+same inputs, as if rounding were not there (straight-through); saturated elements pass no gradient.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emamba import graph
+from emamba.config import Config
+from emamba.data import Dataset
+from emamba.fixed import Integers, dequantize, quantize
+from emamba.graph import golden
+from emamba.model import Mamba
+from emamba.quantization import streams
+from emamba.quantization.calibration import Scales
+from emamba.quantization.lowering import lowered
+from emamba.training import Epoch, Progress, fit, reproducible, silent
+
+
+def finetune(
+    model: Mamba, scales: Scales, config: Config, dataset: Dataset, progress: Progress = silent
+) -> tuple[Mamba, tuple[Epoch, ...]]:
+    """A copy of `model` trained on as integers for `quantization.finetune_epochs`, and its history.
+
+    The scales stay as they are. All else is as in training. TrainingError if the loss diverges.
+    """
+    tuned, choice = deepcopy(model), config.quantization
+    if not choice.finetune_epochs:
+        return tuned, ()
+    changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
+    training = config.training.model_copy(update=changes)
+    forward = partial(_logits, tuned, scales, config)
+    with reproducible(training.seed):
+        return tuned, fit(tuned, forward, dataset.train, config.data.patch, training, progress, "fine-tune")
+
+
+def straight_through(
+    operations: tuple[streams.Operation, ...],
+    integers: tuple[graph.Operation, ...],
+    scales: Scales,
+    tokens: Tensor,
+) -> dict[str, Tensor]:
+    """Every stream for `tokens`, by name: values of the `integers`, gradients of their real twins."""
+    source = integers[0]
+    exact = {source.name: quantize(tokens.numpy(), source.fraction_bits, source.dtype)}
+    values = {source.name: _real(exact[source.name], source.fraction_bits)}
+    for operation, integer in zip(operations[1:], integers[1:], strict=True):
+        exact[integer.name] = golden.execute(integer, exact)
+        smooth = streams.execute(_rounded(operation, integer, scales), values)
+        lo, hi = dequantize([integer.dtype.lo, integer.dtype.hi], integer.fraction_bits)
+        values[integer.name] = _replaced(smooth.clamp(lo, hi), exact[integer.name], integer.fraction_bits)
+    return values
+
+
+def _logits(model: Mamba, scales: Scales, config: Config, tokens: Tensor) -> Tensor:
+    operations = streams.unfold(model)
+    integers = lowered(operations, scales, config.quantization)
+    return straight_through(operations, integers, scales, tokens)[operations[-1].name][:, 0]
+
+
+def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Scales) -> streams.Operation:
+    """`operation` with the weights of `integer`; their gradients go to the real ones, saturated or not."""
+    match operation, integer:
+        case (streams.Linear() | streams.Convolution(), graph.Linear() | graph.Convolution()):
+            weight = _replaced(operation.weight, integer.weight, scales[f"{operation.name}.weight"])
+            bias = _replaced(operation.bias, integer.bias, integer.shift + integer.fraction_bits)
+            return replace(operation, weight=weight, bias=bias)
+        case (streams.Scan(), graph.Scan()):
+            rate = _replaced(operation.rate, integer.rate, scales[f"{operation.name}.rate"])
+            skip = _replaced(operation.skip, integer.skip, scales[f"{operation.name}.skip"])
+            return replace(operation, rate=rate, skip=skip)
+        case _:
+            return operation
+
+
+def _replaced(smooth: Tensor, exact: Integers, fraction_bits: int) -> Tensor:
+    """The value of `exact` with the gradient of `smooth`."""
+    result = _Replaced.apply(smooth, _real(exact, fraction_bits))
+    assert isinstance(result, Tensor)
+    return result
+
+
+class _Replaced(torch.autograd.Function):
+    """Another value with the same gradient; unlike `a + (b - a)` it is exactly `b`."""
+
+    @staticmethod
+    def forward(ctx: Any, smooth: Tensor, exact: Tensor) -> Tensor:
+        return exact
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def _real(exact: Integers, fraction_bits: int) -> Tensor:
+    """As float32, which holds integers of up to 24 bits exactly."""
+    return torch.from_numpy(dequantize(exact, fraction_bits).astype(np.float32))

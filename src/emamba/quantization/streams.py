@@ -1,0 +1,256 @@
+"""A model unfolded into token streams: the real twins of the graph's operations, differentiable.
+
+`unfold` says once how a network becomes a graph: which streams there are, what they are called, which
+weights are folded together. Calibration runs these operations in float, lowering rounds each of them,
+and fine-tuning does both at once. Their meaning is the golden function's, in real numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from torch import Tensor, nn
+
+from emamba.config import CurveConfig, ModelConfig
+from emamba.errors import ConfigError
+from emamba.model import Mamba
+from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, ranged
+from emamba.model.mamba import Block
+from emamba.model.scan import selective_scan
+
+Kind = Literal["activation", "step", "logit"]  # of a stream: signed; never negative; wide, for the argmax
+Curve = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Stream:
+    name: str
+    channels: int
+    kind: Kind = "activation"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Input(_Stream):
+    """The frames."""
+
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(_Stream):
+    """`weight @ x + bias`; negative results become 0 in a stream of kind `step`."""
+
+    sources: tuple[str]
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Convolution(_Stream):
+    """Depthwise causal convolution; weight [channels, kernel]."""
+
+    sources: tuple[str]
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Normalise(_Stream):
+    """`(x - mean) / (max - min)`: a range norm without gain, bias and constant."""
+
+    sources: tuple[str]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Activation(_Stream):
+    """SiLU as the model computes it, and the choice behind it."""
+
+    sources: tuple[str]
+    silu: Curve
+    config: CurveConfig
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scan(_Stream):
+    """Selective scan of (x, delta, b, c); `exp` as the model computes it, and the choice behind it."""
+
+    sources: tuple[str, str, str, str]
+    rate: Tensor
+    skip: Tensor
+    exp: Curve
+    config: CurveConfig
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Multiply(_Stream):
+    """Product of both sources."""
+
+    sources: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(_Stream):
+    """Sum of both sources."""
+
+    sources: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool(_Stream):
+    """Sum over the tokens of a frame (a mean's divisor is folded into the linear map beside it)."""
+
+    sources: tuple[str]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flatten(_Stream):
+    """All tokens of a frame as one."""
+
+    sources: tuple[str]
+
+
+Operation = Input | Linear | Convolution | Normalise | Activation | Scan | Multiply | Add | Pool | Flatten
+
+
+def lowerable(config: ModelConfig) -> None:
+    """ConfigError if a choice in `config` has no meaning in integers."""
+    hint = "only training knows the other forms; choose"
+    if config.norm != "range":
+        raise ConfigError(f"model.norm {config.norm!r} has no integer form", f'{hint} model.norm = "range"')
+    if config.delta != "relu":
+        raise ConfigError(f"model.delta {config.delta!r} has no integer form", f'{hint} model.delta = "relu"')
+
+
+def unfold(model: Mamba) -> tuple[Operation, ...]:
+    """The streams of `model`, each after its sources; gradients flow to its parameters.
+
+    ConfigError if a choice of the model has no meaning in integers.
+    """
+    lowerable(model.config)
+    embedding = model.embedding
+    operations: list[Operation] = [
+        Input(name="input", channels=model.features),
+        _linear("embed", "input", embedding.weight, embedding.bias),
+    ]
+    for i, block in enumerate(model.body):
+        operations += _block(f"b{i}_", block, operations[-1].name)
+    operations += _head(model, operations[-1].name)
+    return tuple(operations)
+
+
+def run(operations: tuple[Operation, ...], tokens: Tensor) -> dict[str, Tensor]:
+    """Every stream [batch, time, channels] for `tokens`, by name, in float."""
+    streams = {"input": tokens}
+    for operation in operations[1:]:
+        streams[operation.name] = execute(operation, streams)
+    return streams
+
+
+def execute(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
+    """The stream that `operation` makes of its sources."""
+    sources = [streams[name] for name in operation.sources]
+    match operation:
+        case Input():
+            return streams[operation.name]
+        case Linear():
+            result = nn.functional.linear(sources[0], operation.weight, operation.bias)
+            return result.relu() if operation.kind == "step" else result
+        case Convolution():
+            padded = nn.functional.pad(sources[0], (0, 0, operation.weight.shape[1] - 1, 0))
+            return convolved(padded, operation.weight, operation.bias)
+        case Normalise():
+            return ranged(sources[0])
+        case Activation():
+            return operation.silu(sources[0])
+        case Scan():
+            return scanned(operation, streams)[0]
+        case Multiply():
+            return sources[0] * sources[1]
+        case Add():
+            return sources[0] + sources[1]
+        case Pool():
+            return sources[0].sum(1, keepdim=True)
+        case Flatten():
+            return sources[0].flatten(1)[:, None]
+        case _:
+            assert_never(operation)
+
+
+def scanned(op: Scan, streams: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Output [batch, time, channels] and all states [batch, time, states, channels] of a scan."""
+    x, delta, b, c = (streams[name] for name in op.sources)
+    start = x.new_zeros(len(x), op.rate.shape[1], op.channels)
+    return selective_scan(x, delta, b, c, op.rate, op.skip, op.exp, start)
+
+
+def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:
+    """The streams of one block; their names begin with `p`."""
+    config, d_inner = block.config, block.config.d_inner
+    weight, bias = _behind_norm(block.norm, block.in_proj)
+    yield Normalise(name=f"{p}norm", channels=config.d_model, sources=(residual,))
+    yield _linear(f"{p}x", f"{p}norm", weight[:d_inner], bias[:d_inner])
+    yield _linear(f"{p}z", f"{p}norm", weight[d_inner:], bias[d_inner:])
+    yield _convolution(f"{p}conv", f"{p}x", block.convolution)
+    x = f"{p}conv"
+    if config.convolution_silu:
+        x = f"{p}conv_silu"
+        yield _silu(x, f"{p}conv", block)
+    parts = block.x_proj.weight.split([config.dt_rank, config.d_state, config.d_state])
+    for name, part in zip(("dt", "b", "c"), parts, strict=True):
+        yield _linear(f"{p}{name}", x, part, part.new_zeros(len(part)))
+    yield _linear(f"{p}delta", f"{p}dt", block.dt_proj.weight, block.dt_proj.bias, "step")
+    sources = (x, f"{p}delta", f"{p}b", f"{p}c")
+    yield Scan(
+        name=f"{p}scan", channels=d_inner, sources=sources,
+        rate=block.rate, skip=block.skip, exp=block.exp, config=config.exp,
+    )  # fmt: skip
+    yield _silu(f"{p}silu", f"{p}z", block)
+    yield Multiply(name=f"{p}gate", channels=d_inner, sources=(f"{p}scan", f"{p}silu"))
+    yield _linear(f"{p}out", f"{p}gate", block.out_proj.weight, block.out_proj.bias)
+    yield Add(name=f"{p}add", channels=config.d_model, sources=(residual, f"{p}out"))
+
+
+def _head(model: Mamba, source: str) -> Iterator[Operation]:
+    """Final norm and head; the mean's divisor goes into the head's weights."""
+    d_model, tokens = model.config.d_model, model.tokens
+    weight, bias = _behind_norm(model.norm, model.head)
+    yield Normalise(name="norm", channels=d_model, sources=(source,))
+    match model.config.head:
+        case "mean":
+            yield _linear("head", "norm", weight / tokens, bias / tokens, "logit")
+            yield Pool(name="pool", channels=model.classes, sources=("head",), kind="logit")
+        case "pool":
+            yield Pool(name="pool", channels=d_model, sources=("norm",))
+            yield _linear("head", "pool", weight / tokens, bias, "logit")
+        case "flatten":
+            yield Flatten(name="flatten", channels=d_model * tokens, sources=("norm",))
+            yield _linear("head", "flatten", weight, bias, "logit")
+
+
+def _behind_norm(norm: nn.Module, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `linear` with gain, constant and bias of the norm before it folded in."""
+    assert isinstance(norm, RangeNorm), "lowerable() lets no other norm through"
+    copies = linear.in_features // len(norm.gamma)  # a flattened head sees the norm of every token
+    gain, offset = (norm.gamma * norm.constant).repeat(copies), norm.beta.repeat(copies)
+    bias = linear.weight @ offset
+    return linear.weight * gain, bias if linear.bias is None else bias + linear.bias
+
+
+def _linear(name: str, source: str, weight: Tensor, bias: Tensor | None, kind: Kind = "activation") -> Linear:
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    return Linear(name=name, channels=len(weight), kind=kind, sources=(source,), weight=weight, bias=bias)
+
+
+def _convolution(name: str, source: str, layer: nn.Module) -> Operation:
+    if isinstance(layer, Pointwise):
+        return _linear(name, source, layer.linear.weight, layer.linear.bias)
+    assert isinstance(layer, Depthwise), "a block has one of two convolutions"
+    weight, bias = layer.weight, layer.bias
+    return Convolution(name=name, channels=len(weight), sources=(source,), weight=weight, bias=bias)
+
+
+def _silu(name: str, source: str, block: Block) -> Activation:
+    config = block.config
+    return Activation(name=name, channels=config.d_inner, sources=(source,), silu=block.silu, config=config.silu)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+
+from emamba.fixed import Integer, dequantize, quantize
+from emamba.quantization import calibrate, streams
+from emamba.quantization.calibration import closest, fitting
+from variants import INTEGERS, MODELS, built, tokens
+
+INT8, UINT8 = Integer(8), Integer(8, signed=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "bits"),
+    [
+        ([0.0, 1.0], INT8, 6),
+        ([-1.0, 0.5], INT8, 7),  # -128 is there, 128 is not
+        ([-1.0, 1.0], INT8, 6),
+        ([0.0, 1.0], UINT8, 7),
+        ([0.0, 255 / 256], UINT8, 8),
+        ([0.0, 127.4], INT8, 0),
+        ([0.0, 127.5], INT8, -1),
+        ([0.0, 1000.0], INT8, -3),
+        ([0.0, 0.0], INT8, 7),
+    ],
+)
+def test_fitting_is_the_finest_scale_without_saturation(values, dtype, bits):
+    assert fitting(np.array(values), dtype) == bits
+
+
+def test_closest_saturates_a_few_to_resolve_the_many():
+    many = np.linspace(-0.4, 0.4, 10_000)
+    assert closest(np.append(many, 0.55), INT8) == 8
+    assert fitting(np.append(many, 0.55), INT8) == 7
+    assert closest(np.append(many, [1.9, -1.9] * 50), INT8) == 6
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_every_stream_and_weight_has_a_scale_that_its_values_fit(variant):
+    model, config = built(variant), INTEGERS[variant]
+    scales = calibrate(model, tokens(), config)
+    operations = streams.unfold(model)
+    found = streams.run(operations, torch.from_numpy(tokens()))
+    inside = {
+        streams.Linear: ["weight"],
+        streams.Convolution: ["weight"],
+        streams.Scan: ["rate", "skip", "argument", "state"],
+    }
+    names = [name for op in operations for name in [op.name, *(f"{op.name}.{x}" for x in inside.get(type(op), []))]]
+    assert sorted(scales.fraction_bits) == sorted(names)
+    for op in operations:
+        values = found[op.name].detach().double().numpy()
+        dtype = Integer(16) if op.kind == "logit" else Integer(config.activation_bits, op.kind == "activation")
+        rounded = dequantize(quantize(values, scales[op.name], dtype), scales[op.name])
+        noise = np.square(rounded - values).mean() / np.square(values).mean()
+        assert noise < 0.005, op.name
+
+
+def test_the_argument_of_a_table_keeps_decays_close():
+    model = built("tables")
+    scales = calibrate(model, tokens(), INTEGERS["tables"])
+    operations = {op.name: op for op in streams.unfold(model)}
+    found = streams.run(tuple(operations.values()), torch.from_numpy(tokens()))
+    argument = (found["b0_delta"][..., None] * operations["b0_scan"].rate).detach().double().numpy()
+    bits = scales["b0_scan.argument"]
+    rounded = dequantize(quantize(argument, bits, UINT8), bits)
+    assert np.sqrt(np.mean((np.exp(-rounded) - np.exp(-argument)) ** 2)) < 0.01

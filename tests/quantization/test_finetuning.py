@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from emamba import graph
+from emamba.errors import TrainingError
+from emamba.fixed import dequantize, quantize
+from emamba.quantization import calibrate, finetune, lower, streams
+from emamba.quantization.finetuning import straight_through
+from emamba.quantization.lowering import lowered
+from variants import INTEGERS, MODELS, built, dataset, recipe, tokens
+
+
+def forward(variant: str, frames: np.ndarray):
+    model, config = built(variant), INTEGERS[variant]
+    scales = calibrate(model, frames, config)
+    operations = streams.unfold(model)
+    integers = lowered(operations, scales, config)
+    found = straight_through(operations, integers, scales, torch.from_numpy(frames))
+    return model, lower(variant, model, scales, config), found
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_every_tensor_of_the_forward_pass_is_the_integers(variant):
+    _, found, values = forward(variant, tokens())
+    source = found.input
+    exact = graph.run(found, quantize(tokens(), source.fraction_bits, source.dtype))
+    assert list(values) == list(exact)
+    for name, integers in exact.items():
+        wanted = dequantize(integers, found[name].fraction_bits)
+        np.testing.assert_array_equal(values[name].detach().double().numpy(), wanted, err_msg=name)
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_gradients_are_near_those_of_the_real_model(variant):
+    model, found, values = forward(variant, tokens())
+    weights = torch.tensor(np.random.default_rng(0).normal(size=(40, 10)), dtype=torch.float32)
+    (values[found.output.name][:, 0] * weights).sum().backward()
+    through = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    (model(torch.from_numpy(tokens())) * weights).sum().backward()
+    for name, parameter in model.named_parameters():
+        cosine = torch.nn.functional.cosine_similarity(through[name].ravel(), parameter.grad.ravel(), dim=0)
+        assert float(cosine) > (0.8 if variant != "bare" else 0.5), name
+
+
+def test_saturated_elements_pass_no_gradient():
+    model, config = built("tables"), INTEGERS["tables"]
+    scales = calibrate(model, tokens(), config)
+    with torch.no_grad():
+        model.embedding.bias += 100
+    operations = streams.unfold(model)
+    integers = lowered(operations, scales, config)
+    values = straight_through(operations, integers, scales, torch.from_numpy(tokens(5)))
+    assert float(values["embed"].detach().max()) == 127 * 2.0 ** -scales["embed"]
+    values["embed"].sum().backward()
+    assert not model.embedding.weight.grad.any()
+
+
+def test_finetuning_lowers_the_loss_of_the_integers_and_leaves_the_model_alone():
+    model, config = built("digits"), recipe("digits")
+    choice = config.quantization.model_copy(update={"finetune_epochs": 4, "finetune_learning_rate": 0.01})
+    config = config.model_copy(update={"quantization": choice})
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    scales, steps = calibrate(model, tokens(), choice), []
+    tuned, history = finetune(model, scales, config, dataset(), lambda *step: steps.append(step))
+    assert history[-1].loss < 0.7 * history[0].loss
+    assert steps[-1] == (16, 16, "fine-tune")
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not torch.equal(before["head.weight"], tuned.head.weight)
+
+
+def test_no_epochs_change_nothing():
+    model, config = built("bare"), recipe("bare")
+    config = config.model_copy(update={"quantization": config.quantization.model_copy(update={"finetune_epochs": 0})})
+    tuned, history = finetune(model, calibrate(model, tokens(), config.quantization), config, dataset())
+    assert history == ()
+    assert all(torch.equal(tensor, tuned.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # what NaN is as an integer
+def test_divergence_names_the_rate_of_finetuning():
+    model, config = built("bare"), recipe("bare")
+    choice = config.quantization.model_copy(update={"finetune_learning_rate": 1e30})
+    scales = calibrate(model, tokens(), choice)
+    with pytest.raises(TrainingError, match=r"fine-tune: .*quantization.finetune_learning_rate"):
+        finetune(model, scales, config.model_copy(update={"quantization": choice}), dataset())

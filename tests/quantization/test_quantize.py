@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from emamba import graph
+from emamba.data import Dataset, Split
+from emamba.quantization import accuracy, integer_frames, quantize
+from emamba.training import accuracy as real_accuracy
+from emamba.training import train
+from variants import MODELS, built, dataset, recipe
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request):
+    config = recipe(request.param)
+    model, _ = train(config, dataset())
+    return config, model, quantize(model, config, dataset())
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_test_images(trained, tmp_path):
+    config, model, result = trained
+    whole = dataset()
+    noise = np.random.default_rng(0).random(whole.test.images.shape, np.float32)
+    other = Dataset("other", "", whole.train, Split(noise, whole.test.labels), 10)
+    graph.save(result.graph, tmp_path / "one" / "graph.json")
+    graph.save(quantize(model, config, other).graph, tmp_path / "two" / "graph.json")
+    for file in ("graph.json", "graph.npz"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_scores_are_measured_on_the_test_split(trained):
+    _, model, result = trained
+    assert result.scores.approximated == real_accuracy(model, dataset().test, 2)
+    frames = integer_frames(result.graph, dataset().test.images, 2)
+    right = graph.predict(result.graph, frames)[:, 0].argmax(1) == dataset().test.labels
+    assert result.scores.integer == accuracy(result.graph, dataset().test, 2) == right.mean()
+    assert len(result.history) == 1
+    assert all(0 <= score <= 1 for score in vars(result.scores).values())
+
+
+def test_curves_are_reported_by_operation_and_near_their_function(trained):
+    config, _, result = trained
+    names = [curve.name for curve in result.curves]
+    assert names == [op.name for op in result.graph.operations if isinstance(op, graph.Activation | graph.Scan)]
+    for curve in result.curves:
+        assert curve.form.endswith("256-entry table" if config.name == "tables" else ("segments", "table"))
+        assert 0 < curve.error.mean < curve.error.max < 0.2
+        assert curve.error.lo < curve.error.hi
+
+
+def test_accuracy_counts_ties_for_the_first_class():
+    model, config = built("tables"), recipe("tables")
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.zero_()
+    choice = config.quantization.model_copy(update={"finetune_epochs": 0})
+    result = quantize(model, config.model_copy(update={"quantization": choice}), dataset())
+    assert result.scores.integer == np.mean(dataset().test.labels == 0)

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from emamba.config import ModelConfig
+from emamba.errors import ConfigError
+from emamba.model import Mamba
+from emamba.quantization import streams
+from variants import MODELS, built, tokens
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_the_streams_compute_what_the_model_computes(variant):
+    model, frames = built(variant), torch.from_numpy(tokens())
+    operations = streams.unfold(model)
+    found = streams.run(operations, frames)
+    torch.testing.assert_close(found[operations[-1].name][:, 0], model(frames), rtol=1e-4, atol=1e-4)
+    for operation in operations:
+        assert found[operation.name].shape[2] == operation.channels
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_gradients_reach_every_parameter(variant):
+    model = built(variant)
+    operations = streams.unfold(model)
+    streams.run(operations, torch.from_numpy(tokens(20)))[operations[-1].name].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert float(parameter.grad.abs().max()) > 0, name
+
+
+def test_streams_are_named_by_block_and_part():
+    block = ["norm", "x", "z", "conv", "dt", "b", "c", "delta", "scan", "silu", "gate", "out", "add"]
+    names = [operation.name for operation in streams.unfold(built("digits"))]
+    blocks = [f"b{i}_{part}" for i in range(2) for part in block]
+    assert names == ["input", "embed", *blocks, "norm", "flatten", "head"]
+
+
+def test_heads_and_optional_parts_have_their_streams():
+    assert [op.name for op in streams.unfold(built("paper"))][-3:] == ["norm", "head", "pool"]
+    assert [op.name for op in streams.unfold(built("tables"))][-3:] == ["norm", "pool", "head"]
+    assert "b1_conv_silu" in [op.name for op in streams.unfold(built("tables"))]
+    pointwise = next(op for op in streams.unfold(built("paper")) if op.name == "b0_conv")
+    assert isinstance(pointwise, streams.Linear)
+
+
+@pytest.mark.parametrize(("key", "value"), [("norm", "layer"), ("norm", "rms"), ("delta", "softplus")])
+def test_forms_without_integer_meaning_are_refused(key, value):
+    config = ModelConfig(**{key: value})
+    with pytest.raises(ConfigError, match=f"model.{key} '{value}' has no integer form") as caught:
+        streams.unfold(Mamba(config, features=4, tokens=16, classes=10))
+    assert f"model.{key} = " in caught.value.hint

@@ -1,0 +1,55 @@
+"""Small models in every form that has an integer meaning, and digits to feed them."""
+
+from functools import lru_cache
+
+import torch
+
+from emamba.config import Config, CurveConfig, ModelConfig, QuantizationConfig, TrainingConfig
+from emamba.data import Dataset, Split, load_dataset, patches
+from emamba.model import Mamba
+
+EXACT = CurveConfig(form="exact")
+ELEVEN = CurveConfig(form="segments", segments=11, knots="paper")
+PAPER = CurveConfig(form="segments", segments=17, knots="paper")
+MODELS = {
+    "digits": ModelConfig(head="flatten", d_state=4),
+    "paper": ModelConfig(d_model=8, dt_rank=6, d_state=3, convolution="pointwise", head="mean", silu=PAPER, exp=ELEVEN),
+    "tables": ModelConfig(d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True),
+    "bare": ModelConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
+}
+INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
+    "bare": QuantizationConfig(weight_bits=6, activation_bits=7, state_bits=14, compute_bits=20)
+}
+
+
+@lru_cache
+def dataset(train: int = 80, test: int = 40) -> Dataset:
+    """The first digits."""
+    whole = load_dataset("digits")
+    parts = [Split(part.images[:n], part.labels[:n]) for part, n in ((whole.train, train), (whole.test, test))]
+    return Dataset("part", "the first digits", parts[0], parts[1], 10)
+
+
+def recipe(variant: str) -> Config:
+    """A recipe that trains for a moment only."""
+    return Config(
+        name=variant,
+        model=MODELS[variant],
+        training=TrainingConfig(epochs=2, batch_size=20, learning_rate=0.02),
+        quantization=INTEGERS[variant].model_copy(update={"finetune_epochs": 1}),
+    )
+
+
+def built(variant: str) -> Mamba:
+    """A model whose every parameter is random, so that none hides behind a 0 or 1."""
+    torch.manual_seed(11)
+    model = Mamba(MODELS[variant], features=4, tokens=16, classes=10)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def tokens(count: int = 40):
+    """Test digits as tokens [count, 16, 4]."""
+    return patches(dataset().test.images[:count], 2)
