@@ -32,13 +32,16 @@ def documents(graph: Graph) -> dict[str, Any]:
     """The JSON results of a made-up run of `graph`, by file name."""
     scores = {"float": 0.975, "approximated": 0.9722, "post_training": 0.95, "integer": 0.9694}
     history = [{"epoch": epoch, "loss": 2.0 * 0.9**epoch} for epoch in range(40)]
-    curve = {"name": "silu", "form": "segments", "lo": -7.0, "hi": 7.0, "max": 0.0097, "mean": 0.0031}
+    curves = [
+        {"name": "scan", "form": "256-entry table", "lo": 0.0, "hi": 255 / 64, "max": 0.0039, "mean": 0.002},
+        {"name": "activation", "form": "19 segments", "lo": -8.0, "hi": 127 / 16, "max": 0.0625, "mean": 0.0168},
+    ]
     return {
         "training.json": {
             "data": IDENTITY, "seed": 3, "parameters": parameter_count(graph), "history": history,
             "scores": {"float": 0.975, "approximated": 0.9722},
         },
-        "quantization.json": {"scores": scores, "graph_hash": content_hash(graph), "curves": [curve]},
+        "quantization.json": {"scores": scores, "graph_hash": content_hash(graph), "curves": curves},
         "firmware.json": {"code_bytes": 5120, "constant_bytes": 12345, "ram_bytes": 678},
         "rtl.json": _rtl(graph),
         "verify.json": _verify(graph),

@@ -3,25 +3,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import INT8, UINT8, activation, scan_case, source
+from cases import activation, scan_case, source
 from emamba.config import Config, CurveConfig, ModelConfig
-from emamba.curve import curve_error, exp, silu, silu_segments, tabulate
-from emamba.fixed import Integer
-from emamba.graph import Activation, Graph
+from emamba.curve import curve_error, silu, silu_segments
+from emamba.errors import ArtifactError, GraphError
+from emamba.graph import Graph, Scan
 from emamba.report import Results
 from emamba.report.curves import curves
+from emamba.report.results import LoweredCurve, Quantization
 
 EXACT = Config(name="exact", model=ModelConfig(silu=CurveConfig(), exp=CurveConfig()))
 
 
-def of(*operations):
-    """The curves of a graph with these operations, in a model without approximations."""
-    return curves(Results(config=EXACT, graph=Graph("g", 2, (source(6), *operations))))
+def lowered(name, lo=-8.0, hi=127 / 16):
+    return LoweredCurve(name, "some form", lo, hi, 0.25, 0.125)
 
 
-def table(function, name="activation", domain=INT8):
-    curve = tabulate(function, domain, 4, INT8, 4)
-    return Activation(name=name, source="input", channels=6, dtype=INT8, fraction_bits=4, curve=curve)
+def of(graph, *measured):
+    """The curves of `graph`, in a model without approximations."""
+    return curves(Results(config=EXACT, graph=graph, quantization=Quantization({}, "", measured)))
+
+
+def graph(*operations):
+    return Graph("g", 2, (source(6), *operations))
 
 
 def test_model_curves_are_those_of_the_configuration():
@@ -37,52 +41,56 @@ def test_an_exact_model_has_no_curves():
     assert curves(Results(config=EXACT)) == []
 
 
-@pytest.mark.parametrize(
-    ("function", "title"), [(silu, "SiLU"), (lambda x: np.logaddexp(0, x), "softplus"), (exp, "exp")]
-)
-def test_the_function_of_a_table_is_recognised(function, title):
-    (curve,) = of(table(function))
-    assert curve.title == title
-    assert curve.max <= 0.5 * curve.unit == 2.0**-5
-    assert (curve.lo, curve.hi) == (-8.0, 127 / 16)
-    assert len(curve.x) == 256
+def test_a_graph_without_measurements_shows_none():
+    assert curves(Results(config=EXACT, graph=graph(activation(table=True)))) == []
 
 
-def test_segments_carry_their_knots_and_error_over_all_integers():
+def test_a_table_over_its_whole_domain():
+    (curve,) = of(graph(activation(table=True)), lowered("activation"))
+    assert curve.x.tolist() == [value / 16 for value in range(-128, 128)]
+    assert np.abs(curve.approximation - curve.exact).max() <= curve.unit / 2 == 1 / 32
+    assert (curve.title, curve.max, curve.mean, curve.knots.size) == ("SiLU", 0.25, 0.125, 0)
+
+
+def test_segments_carry_their_knots_and_the_function_is_limited_as_they_are():
     integers = activation(table=False).curve
-    (curve,) = of(activation(table=False))
-    x = np.arange(-128, 128)
-    limited = np.clip(silu(x / 16), integers.lo / 16, integers.hi / 16)
-    distance = np.abs(integers(x) / 16 - limited)
-    assert curve.max == pytest.approx(distance.max())
-    assert curve.mean == pytest.approx(distance.mean())
+    (curve,) = of(graph(activation(table=False)), lowered("activation"))
     assert curve.knots.tolist() == (integers.knots / 16).tolist()
+    assert curve.approximation.tolist() == (integers(np.arange(-128, 128)) / 16).tolist()
+    assert (curve.exact.min(), curve.exact.max()) == (integers.lo / 16, integers.hi / 16)
 
 
 @pytest.mark.parametrize("segments", [False, True])
-def test_the_scale_of_a_decay_is_found(segments):
-    scan = scan_case("scan", 1, 6, 4, segments=segments).graph.output
-    (curve,) = of(scan)
-    fraction = 12 if segments else 6
+def test_a_decay_is_drawn_over_its_negative_argument(segments):
+    network = scan_case("scan", 1, 6, 4, segments=segments).graph
+    scan = network.output
+    assert isinstance(scan, Scan)
+    hi = scan.decay.domain.hi / 2 ** (12 if segments else 6)
+    (curve,) = of(network, lowered("scan", 0.0, hi))
     assert curve.title == "exp"
-    assert curve.lo == -scan.decay.domain.hi / 2**fraction
-    assert curve.hi == 0
-    assert curve.exact[-1] == 1
+    assert (curve.lo, curve.x[0], curve.hi, curve.x[-1]) == (-hi, -hi, 0, 0)
     assert np.all(np.diff(curve.x) > 0)
-    assert curve.max <= (1.2 if segments else 0.5) * curve.unit
+    assert np.all(np.diff(curve.knots) > 0)
+    assert curve.knots.size == (scan.decay.knots.size if segments else 0)
+    assert curve.exact == pytest.approx(np.exp(curve.x))
+    assert np.abs(curve.approximation - curve.exact).max() < 1.2 * curve.unit
 
 
-def test_a_wide_domain_is_judged_whole_and_drawn_thin():
-    (curve,) = of(scan_case("scan", 1, 6, 4, segments=True).graph.output)
+def test_a_wide_domain_is_drawn_thin():
+    network = scan_case("scan", 1, 6, 4, segments=True).graph
+    (curve,) = of(network, lowered("scan", 0.0, 65535 / 4096))
     assert len(curve.x) == len(curve.exact) == len(curve.approximation) == 512
 
 
 def test_equal_curves_are_shown_once():
-    first, second = table(silu, "first"), table(silu, "second")
-    other = replace(table(silu, "other"), curve=tabulate(silu, Integer(7), 4, INT8, 4))
-    assert [curve.users for curve in of(first, other, second)] == [("first", "second"), ("other",)]
+    first, second, other = (replace(activation(table=True), name=name) for name in ("first", "second", "other"))
+    network = graph(first, replace(activation(table=False), name="between"), second, other)
+    found = of(network, lowered("first"), lowered("between"), lowered("second"), lowered("other", -16.0, 127 / 8))
+    assert [curve.users for curve in found] == [("first", "second"), ("between",), ("other",)]
 
 
-def test_an_unsigned_domain():
-    (curve,) = of(table(silu, domain=UINT8))
-    assert curve.lo == 0
+def test_measurements_of_another_graph_are_refused():
+    with pytest.raises(ArtifactError, match="a curve of input, but Input operations have none"):
+        of(graph(activation(table=True)), lowered("input"))
+    with pytest.raises(GraphError, match="no tensor gone"):
+        of(graph(activation(table=True)), lowered("gone"))

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from emamba.report import load_results, render, to_json
+from emamba.report.summary import COMMANDS
 
 VOID = {"meta", "path", "circle", "use", "rect", "br", "link", "img", "input"}
 SECTIONS = ["summary", "accuracy", "curves", "road", "occupancy", "resources", "making"]
@@ -98,7 +99,7 @@ def test_every_operation_and_component_has_its_row(results):
     ],
 )
 def test_a_missing_stage_names_its_command_in_its_section(results, stage, verb, section):
-    line = f"<code>emamba {verb} RUN</code>"
+    line = f"<code>{COMMANDS[verb]}</code>"
 
     def inside(page):
         return page[page.index(f'<section id="{section}">') :].split("</section>")[0]

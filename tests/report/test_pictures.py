@@ -8,7 +8,6 @@ import pytest
 from emamba.report.curves import curves
 from emamba.report.occupancy import frame_work
 from emamba.report.pictures import accuracy_chart, curve_chart, drawn_cycles, loss_chart, occupancy_chart
-from emamba.report.results import Epoch
 
 
 def texts(svg: str) -> list[str]:
@@ -34,14 +33,18 @@ def test_one_score_alone(share):
     assert f"{100 * share:.2f} %" in texts(accuracy_chart({"float": share}))
 
 
-def test_loss(results):
-    shown = texts(loss_chart(results.training))
-    assert {"epoch", "loss, nats", "0.1"} <= set(shown)
+def test_loss():
+    assert {"epoch", "loss, nats", "0.1", "1"} <= set(texts(loss_chart([2.0, 1.0, 0.05])))
 
 
-@pytest.mark.parametrize("history", [(), (Epoch(1, 0.5),), (Epoch(1, 0.0), Epoch(2, 0.0))])
-def test_loss_of_hardly_any_epochs(results, history):
-    assert "epoch" in texts(loss_chart(replace(results.training, history=history)))
+def test_fine_tuning_goes_on_where_training_ended():
+    assert "14" not in texts(loss_chart([1.0] * 10))
+    assert "14" in texts(loss_chart([1.0] * 10, [1.0] * 5))
+
+
+@pytest.mark.parametrize("losses", [[], [0.5], [0.0, 0.0], [1.0, 0.0]])
+def test_loss_of_hardly_any_epochs(losses):
+    assert "epoch" in texts(loss_chart(losses))
 
 
 def test_curve(results):

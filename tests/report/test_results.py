@@ -13,7 +13,8 @@ def test_a_whole_run(run):
     results = load_results(run)
     assert results.config.name == results.graph.name == "small"
     assert results.training.history[1].loss == pytest.approx(1.8)
-    assert results.quantization.curves[0].hi == 7.0
+    assert results.quantization.curves[1].lo == -8.0
+    assert results.quantization.history == ()
     assert results.rtl.stages[2].name == results.graph.operations[2].name
     assert results.verify.occupancy.busy["x"][0] == (7, 37)
     assert results.synth.components[1].BRAM == 0.5
@@ -77,6 +78,19 @@ def test_a_wrong_value_is_named_with_its_place(run, stage, change, fact):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(ArtifactError, match=fact):
         load_results(run)
+
+
+def test_results_of_another_graph_are_refused(run):
+    path = run / "quantization.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "graph_hash": "0" * 64}))
+    with pytest.raises(ArtifactError, match=r"quantization\.json was measured on another graph"):
+        load_results(run)
+
+
+def test_the_loss_of_fine_tuning(run):
+    path = run / "quantization.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "history": [{"epoch": 1, "loss": 0.5}]}))
+    assert load_results(run).quantization.history[0].loss == 0.5
 
 
 def test_a_file_that_is_no_record(run):

@@ -18,7 +18,7 @@ from emamba.report.curves import Curve, curves
 from emamba.report.occupancy import frame_work, overall, steady, utilisation
 from emamba.report.results import Component, Results, Synthesis
 from emamba.report.road import road
-from emamba.report.summary import clock_mhz, frames_per_second, groups, not_run, number, percent, scores
+from emamba.report.summary import COMMANDS, clock_mhz, frames_per_second, groups, not_run, number, percent, scores
 
 COLUMNS = ("LUT", "FF", "DSP", "BRAM", "LUTRAM")
 BARS = COLUMNS[:4]  # LUTRAM is made of LUTs
@@ -89,10 +89,11 @@ def _context(results: Results) -> dict[str, Any]:
     return {
         "r": results,
         "not_run": not_run,
+        "commands": list(COMMANDS.values()),
         "groups": groups(results),
         "scores": known,
         "accuracy_chart": Markup(pictures.accuracy_chart(known)) if known else None,
-        "loss_chart": Markup(pictures.loss_chart(results.training)) if results.training else None,
+        "loss_chart": Markup(pictures.loss_chart(*_losses(results))) if results.training else None,
         "curves": [(curve, _curve_picture(i, curve)) for i, curve in enumerate(curves(results))],
         "steps": [(step, Markup(step.picture)) for step in road(results)],
         "occupancy_chart": Markup(pictures.occupancy_chart(verify, frame_work(results))) if verify else None,
@@ -105,6 +106,12 @@ def _context(results: Results) -> dict[str, Any]:
         "config": _settings(results.config),
         "graph_hash": content_hash(results.graph) if results.graph else None,
     }
+
+
+def _losses(results: Results) -> tuple[list[float], list[float]]:
+    """Of training and of fine-tuning, epoch by epoch."""
+    training, tuning = (stage.history if stage else () for stage in (results.training, results.quantization))
+    return [epoch.loss for epoch in training], [epoch.loss for epoch in tuning]
 
 
 def _curve_picture(index: int, curve: Curve) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from emamba.report.curves import Curve
 from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
-from emamba.report.results import Training, Verification
+from emamba.report.results import Verification
 from emamba.report.summary import SCORES, percent
 from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
 
@@ -27,9 +27,9 @@ def accuracy_chart(known: dict[str, float]) -> str:
     return _picture("accuracy", "Accuracy after each stage", size, partial(_accuracy, known))
 
 
-def loss_chart(training: Training) -> str:
-    """Training loss by epoch, on a logarithmic scale unless it reaches 0."""
-    return _picture("loss", "Training loss by epoch", (4.4, 1.75), partial(_loss, training))
+def loss_chart(training: Sequence[float], tuning: Sequence[float] = ()) -> str:
+    """Loss by epoch, fine-tuning behind training, on a logarithmic scale unless it reaches 0."""
+    return _picture("loss", "Training loss by epoch", (4.4, 1.75), partial(_loss, training, tuning))
 
 
 def curve_chart(name: str, curve: Curve) -> str:
@@ -67,15 +67,17 @@ def _accuracy(known: dict[str, float], figure: Figure) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _loss(training: Training, figure: Figure) -> None:
+def _loss(training: Sequence[float], tuning: Sequence[float], figure: Figure) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    losses = [item.loss for item in training.history]
     axes = figure.subplots()
-    axes.plot([item.epoch for item in training.history], losses, color=ACCENT)
+    axes.plot(range(1, len(training) + 1), training, color=ACCENT)
+    if tuning:
+        axes.axvline(len(training) + 0.5, color=MUTED, linewidth=0.6, dashes=(2, 2))
+        axes.plot(range(len(training) + 1, len(training) + len(tuning) + 1), tuning, color=ACCENT)
     axes.set(xlabel="epoch", ylabel="loss, nats")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if losses and min(losses) > 0:
+    if min((*training, *tuning), default=0) > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -45,7 +45,7 @@ class Training:
 
 @dataclass(frozen=True)
 class LoweredCurve:
-    """Error of one approximation on [lo, hi], as `quantization` measured it."""
+    """Error of the curve of operation `name` over its whole domain, [lo, hi] in real units."""
 
     name: str
     form: str
@@ -57,11 +57,12 @@ class LoweredCurve:
 
 @dataclass(frozen=True)
 class Quantization:
-    """quantization.json; `scores` are shares of the test split, 0 to 1."""
+    """quantization.json; `scores` are shares of the test split, 0 to 1; `history` is that of fine-tuning."""
 
     scores: dict[str, float]
     graph_hash: str
     curves: tuple[LoweredCurve, ...]
+    history: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class Results:
 def load_results(run: Path) -> Results:
     """What the folder `run` holds; ArtifactError without a config.toml or with a damaged file."""
     stored = run / "graph.json"
-    return Results(
+    results = Results(
         config=_config(run / "config.toml"),
         graph=graph.load(stored) if stored.exists() else None,
         training=_read(Training, run / "training.json", "train"),
@@ -190,6 +191,10 @@ def load_results(run: Path) -> Results:
         artifacts=tuple(_artifact(run, path) for pattern in _ARTIFACTS for path in sorted(run.glob(pattern))),
         versions=(("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)),
     )
+    if results.graph and results.quantization and results.quantization.graph_hash != graph.content_hash(results.graph):
+        fact = f"{run / 'quantization.json'} was measured on another graph than {stored}"
+        raise ArtifactError(fact, "run `emamba quantize RUN --force`")
+    return results
 
 
 def _config(path: Path) -> Config:
@@ -218,9 +223,7 @@ def _read(kind: type[_Record], path: Path, verb: str) -> _Record | None:
     try:
         return _decode(json.loads(files.read_bytes(path)), kind, "the file")
     except ValueError as error:
-        raise ArtifactError(
-            f"{path} is damaged: {error}", f"run `emamba {verb} --force` on the folder again"
-        ) from error
+        raise ArtifactError(f"{path} is damaged: {error}", f"run `emamba {verb} RUN --force`") from error
 
 
 def _decode(value: Any, hint: Any, where: str) -> Any:
@@ -240,12 +243,13 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
 
 
 def _record(value: Any, kind: Any, where: str) -> Any:
-    names = [field.name for field in fields(kind)]
-    missing = names if not isinstance(value, dict) else [name for name in names if name not in value]
-    if missing:
-        raise ValueError(f"{where} has no {missing[0]}")
+    present = value if isinstance(value, dict) else {}
+    for field in fields(kind):
+        if field.name not in present and field.default is MISSING:
+            raise ValueError(f"{where} has no {field.name}")
     hints = get_type_hints(kind)
-    return kind(**{name: _decode(value[name], hints[name], f"{where}: {name}") for name in names})
+    known = [field.name for field in fields(kind) if field.name in present]
+    return kind(**{name: _decode(value[name], hints[name], f"{where}: {name}") for name in known})
 
 
 def _items(value: list[Any], hints: tuple[Any, ...], where: str) -> tuple[Any, ...]:

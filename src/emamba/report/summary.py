@@ -9,6 +9,9 @@ from emamba.graph import parameter_count
 from emamba.report.occupancy import overall
 from emamba.report.results import Results
 
+COMMANDS = {"train": "emamba train RECIPE --run RUN"} | {
+    verb: f"emamba {verb} RUN" for verb in ("quantize", "emit", "verify", "synth", "report")
+}
 NOTHING = "\N{EN DASH}"
 SCORES = {
     "float": "float",
@@ -70,7 +73,7 @@ def clock_mhz(results: Results) -> float:
 
 def not_run(verb: str) -> str:
     """What stands where the stage `verb` has not run."""
-    return f"not run: `emamba {verb} RUN`"
+    return f"not run: `{COMMANDS[verb]}`"
 
 
 def percent(share: float, digits: int = 2) -> str:
