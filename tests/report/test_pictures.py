@@ -37,6 +37,12 @@ def test_loss():
     assert {"epoch", "loss, nats", "0.1", "1"} <= set(texts(loss_chart([2.0, 1.0, 0.05])))
 
 
+def test_loss_over_many_decades_is_labelled_by_decades():
+    shown = texts(loss_chart([2.0, 0.0005]))
+    assert "0.01" in shown
+    assert "0.02" not in shown
+
+
 def test_fine_tuning_goes_on_where_training_ended():
     assert "14" not in texts(loss_chart([1.0] * 10))
     assert "14" in texts(loss_chart([1.0] * 10, [1.0] * 5))

@@ -60,11 +60,11 @@ def test_no_graph_no_road(empty):
 
 
 def test_blocks_are_read_from_names(results):
-    names = ("block0_norm", "block12_out", "head")
+    names = ("b0_norm", "b12_out", "head")
     chain = [replace(pick("p", 4, 0, 4), name=names[0])]
     chain += [replace(pick("p", 4, 0, 4), name=name, source=before) for before, name in pairwise(names)]
     steps = road(replace(results, graph=Graph("g", 3, (source(4), *chain))))
-    assert [step.block for step in steps] == ["", "block0", "block12", ""]
+    assert [step.block for step in steps] == ["", "b0", "b12", ""]
 
 
 def test_pictures_are_equally_wide_and_inside(results):

@@ -77,9 +77,10 @@ def _loss(training: Sequence[float], tuning: Sequence[float], figure: Figure) ->
         axes.plot(range(len(training) + 1, len(training) + len(tuning) + 1), tuning, color=ACCENT)
     axes.set(xlabel="epoch", ylabel="loss, nats")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if min((*training, *tuning), default=0) > 0:
+    lowest, highest = min((*training, *tuning), default=0), max((*training, *tuning), default=0)
+    if lowest > 0:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest < 50 * lowest else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(which="minor", length=0, labelleft=False)
     axes.grid(axis="y")

@@ -78,8 +78,8 @@ def rails(graph: Graph) -> list[Rails]:
 
 
 def _block(name: str) -> str:
-    """The block that a name such as block0_scan tells; empty outside blocks."""
-    found = re.match(r"(block_?\d+)_", name)
+    """The block that a name such as b0_scan tells; empty outside blocks."""
+    found = re.match(r"(b\d+)_", name)
     return found[1] if found else ""
 
 
