@@ -178,7 +178,8 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
     A token reaches an operation over several paths. The longest needs no FIFO; each other one has to
     hold the tokens that enter during the difference of the two delays, and one more because beats
     leave and enter in bursts. With less than one whole token the design would deadlock; with less than
-    the difference it would be slow.
+    the difference it would be slow. A pool gives its token in one burst, for which its reader has the
+    whole next frame, so that token has a place too.
     """
     arrivals: dict[str, int] = {}
     tokens: dict[str, tuple[int, ...]] = {}
@@ -190,6 +191,8 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
             for name, lanes in zip(op.sources, wanted, strict=True)
         ]
         latest = max(at, default=0)
-        tokens[op.name] = tuple(-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at)
+        waits = [-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at]
+        pooled = [isinstance(graph[name], Pool) for name in op.sources]
+        tokens[op.name] = tuple(max(pair) for pair in zip(waits, pooled, strict=True))
         arrivals[op.name] = latest + _PIPELINE + (budget if isinstance(op, Linear | RangeNorm) else 0)
     return tokens

@@ -1,0 +1,124 @@
+"""Resources of a design on AMD UltraScale+, from Yosys' mapping. Nothing is placed or routed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from emamba import files
+from emamba.eda.yosys import yosys
+from emamba.errors import ToolError
+
+TARGET = "xcup"
+
+# These are the steps of `synth_xilinx`, with `abc` in place of `abc9`, which took three times as long
+# and a third more LUTs. Ports get no pads and clocks no buffers: the core is part of something larger.
+_OPTIONS = f"-family {TARGET} -flatten -noiopad -noclkbuf"
+_STEPS = ("begin", "prepare", "map_dsp", "coarse", "map_memory", "map_ffram", "fine", "map_cells", "map_ffs")
+_MAPPING = (
+    "opt_expr -mux_undef -noclkinv",
+    "abc -luts 2:2,3,6:5,10,20",
+    "clean",
+    "xilinx_srl -fixed -minlen 3",
+    "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
+    "xilinx_dffopt",
+    "opt_lut_ins -tech xilinx",
+    "clean",
+)
+
+# LUTs that a memory primitive takes (UG574: RAM32M16 and RAM64M8 fill a CLB of eight), and BRAM in
+# blocks of 36 kbit.
+_LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4}
+_SHIFTERS = {"SRL16E": 1, "SRLC32E": 1}
+_BRAM = {"RAMB18E2": 0.5, "RAMB36E2": 1.0}
+_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """LUT: logic; LUTRAM: LUTs used as memory or shift register; BRAM in blocks of 36 kbit."""
+
+    LUT: float = 0
+    FF: float = 0
+    DSP: float = 0
+    BRAM: float = 0
+    LUTRAM: float = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """Resources of each component of a design; the total is their sum."""
+
+    target: str
+    components: Mapping[str, Resources]
+
+    @property
+    def totals(self) -> Resources:
+        """Resources of the whole design."""
+        return sum(self.components.values(), start=Resources())
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of synth.json."""
+        rows = [{"name": name, **asdict(resources)} for name, resources in self.components.items()]
+        return {"target": self.target, "totals": asdict(self.totals), "components": rows}
+
+
+def synthesize(verilog: str, top: str) -> Synthesis:
+    """Maps the module `top` of `verilog` to AMD UltraScale+, component by component.
+
+    The children of the top module (stages, links, forks) keep their borders, so that each LUT belongs
+    to one; inside them everything is flattened. All links count as one component, and all forks.
+    ToolError when Yosys fails.
+    """
+    children = " ".join(re.findall(rf"^module \\({re.escape(top)}\.\w+) ", verilog, re.MULTILINE))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files.write(folder / "design.v", verilog)
+        kept = [f"setattr -mod -set keep_hierarchy 1 {children}"] if children else []
+        steps = [f"synth_xilinx {_OPTIONS} -top {top} -run {step}:{step}" for step in _STEPS]
+        yosys(["read_verilog design.v", *kept, *steps, *_MAPPING, "tee -q -o stat.json stat -json"], folder)
+        return Synthesis(TARGET, _components(json.loads(files.read_bytes(folder / "stat.json")), top))
+
+
+def _components(stat: Mapping[str, Any], top: str) -> dict[str, Resources]:
+    """Resources by component, from the numbers that `stat -json` gives for each module."""
+    found: dict[str, Resources] = {}
+    for module, numbers in stat["modules"].items():
+        name = module.removeprefix("\\").removeprefix(top).removeprefix(".")
+        component = {"link": "links", "fork": "forks"}.get(name.split("_")[0], name or "top")
+        resources = _resources(numbers["num_cells_by_type"])
+        if resources != Resources():
+            found[component] = found.get(component, Resources()) + resources
+    return found
+
+
+def _resources(cells: Mapping[str, int]) -> Resources:
+    """What the cells of one module take; ToolError for a cell that is not accounted for."""
+    total = Resources()
+    for cell, count in cells.items():
+        total += _cell(cell, count)
+    return total
+
+
+def _cell(cell: str, count: int) -> Resources:
+    if re.fullmatch(r"LUT[1-6]|INV", cell):
+        return Resources(LUT=count)
+    if cell in _FLIP_FLOPS:
+        return Resources(FF=count)
+    if cell == "DSP48E2":
+        return Resources(DSP=count)
+    if cell in _BRAM:
+        return Resources(BRAM=_BRAM[cell] * count)
+    if cell in _LUTRAM or cell in _SHIFTERS:
+        return Resources(LUTRAM={**_LUTRAM, **_SHIFTERS}[cell] * count)
+    if cell.startswith(("$", "CARRY", "MUXF", "VCC", "GND")) or "." in cell:
+        return Resources()  # parts of LUT slices, constants, notes of Yosys, and other components
+    raise ToolError(f"synthesis left {count} cells of type {cell}", "report it: its resources are not known here")

@@ -1,0 +1,148 @@
+"""Proof that golden executor, compiled C and simulated Verilog give the same integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emamba.eda.compiler import Runner, build_firmware, run_firmware
+from emamba.eda.simulation import Simulation, simulate
+from emamba.eda.simulator import Simulator, build_simulator
+from emamba.errors import MismatchError
+from emamba.fixed import Integers
+from emamba.flow.run import Progress
+from emamba.graph import Graph, run
+from emamba.rtl.design import Design
+
+Tensors = Mapping[str, Integers]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first element that is not what golden says."""
+
+    tensor: str
+    frame: int
+    token: int
+    element: int
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was compared without a difference, and how fast the simulated design was."""
+
+    frames: int
+    traced: int
+    tensors: int
+    stalled: bool
+    simulation: Simulation
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of verify.json."""
+        occupancy = self.simulation.occupancy
+        return {
+            "frames": self.frames,
+            "compared": {"c": self.frames, "rtl": self.frames, "tensors": self.tensors, "traced_frames": self.traced},
+            "mismatches": 0,
+            "cycles_per_frame": self.simulation.cycles_per_frame,
+            "latency_cycles": self.simulation.latency_cycles,
+            "stalled": self.stalled,
+            "occupancy": {
+                "stages": list(occupancy.busy),
+                "cycles": occupancy.cycles,
+                "busy": {stage: [list(interval) for interval in busy] for stage, busy in occupancy.busy.items()},
+            },
+        }
+
+
+def verify(
+    graph: Graph,
+    sources: Mapping[str, str],
+    design: Design,
+    verilog: str,
+    frames: Integers,
+    folder: Path,
+    trace_frames: int = 16,
+    stalls: int | None = None,
+    progress: Progress = lambda done, total, label: None,
+) -> Verification:
+    """Runs `frames` [batch, tokens, channels] through all three and compares every output.
+
+    Of the first `trace_frames` frames every tensor is compared too. With the seed `stalls` the Verilog
+    runs a second time, under random stalls on both sides. `folder` takes what is built.
+    MismatchError at the first difference: executor, tensor, frame, token, element, expected, got.
+    """
+    traced = min(trace_frames, len(frames))
+    golden = run(graph, frames)
+    progress(0, 0, "compile C")
+    firmware = build_firmware(sources, graph, folder / "firmware")
+    _check_firmware(graph, golden, firmware, frames, traced)
+    progress(0, 0, "compile Verilog")
+    simulator = build_simulator(design, verilog, folder)
+    measured = simulate(simulator, frames, trace=range(traced), progress=progress)
+    _check_rtl(graph, golden, simulator, frames, traced, measured, None)
+    if stalls is not None:
+        stalled = simulate(simulator, frames, stalls, trace=range(traced), progress=progress)
+        _check_rtl(graph, golden, simulator, frames, traced, stalled, stalls)
+    return Verification(len(frames), traced, len(graph.operations), stalls is not None, measured)
+
+
+def first_difference(graph: Graph, expected: Tensors, got: Tensors, first_frame: int = 0) -> Difference | None:
+    """The first difference between `got` and the same frames of `expected`, or None.
+
+    Tensors in the order of the graph, so that the operation named is the one at fault; within a tensor
+    by frame, token, element. `got` begins with frame `first_frame`.
+    """
+    for op in graph.operations:
+        if op.name not in got:
+            continue
+        found = got[op.name]
+        wanted = expected[op.name][first_frame : first_frame + len(found)]
+        places = np.argwhere(found != wanted)
+        if len(places):
+            frame, token, element = (int(index) for index in places[0])
+            values = int(wanted[frame, token, element]), int(found[frame, token, element])
+            return Difference(op.name, first_frame + frame, token, element, *values)
+    return None
+
+
+def _check_firmware(graph: Graph, golden: Tensors, runner: Runner, frames: Integers, traced: int) -> None:
+    outputs, tensors = run_firmware(runner, frames, traced)
+    found = first_difference(graph, golden, tensors) or first_difference(graph, golden, {graph.output.name: outputs})
+    if found and found.frame >= traced:
+        _, tensors = run_firmware(runner, frames[found.frame : found.frame + 1], 1)
+        found = first_difference(graph, golden, tensors, found.frame) or found
+    _report("C", found)
+
+
+def _check_rtl(
+    graph: Graph,
+    golden: Tensors,
+    simulator: Simulator,
+    frames: Integers,
+    traced: int,
+    simulation: Simulation,
+    stalls: int | None,
+) -> None:
+    outputs = {graph.output.name: simulation.outputs}
+    found = first_difference(graph, golden, simulation.tensors) or first_difference(graph, golden, outputs)
+    if found and found.frame >= traced:
+        again = simulate(simulator, frames, stalls, trace=range(found.frame, found.frame + 1))
+        found = first_difference(graph, golden, again.tensors, found.frame) or found
+    _report("RTL" if stalls is None else f"RTL under stalls (seed {stalls})", found)
+
+
+def _report(executor: str, found: Difference | None) -> None:
+    if found is None:
+        return
+    raise MismatchError(
+        f"{executor} differs from golden first in tensor {found.tensor}, frame {found.frame}, token {found.token}, "
+        f"element {found.element}: expected {found.expected}, got {found.got}",
+        f"its sources agree, so look at operation {found.tensor}; `emamba emit RUN --force` writes C and RTL again",
+    )
