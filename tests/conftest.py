@@ -1,6 +1,28 @@
-"""Puts this folder on the path, so that tests share `cases`."""
+"""Puts this folder on the path, so that tests share `cases`; a toy run folder for those that need one."""
 
+import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def toy_made(tmp_path_factory):
+    """The run folder of a toy recipe, up to C and Verilog; `toy_run` is a copy of it to do harm to."""
+    from emamba import flow
+    from emamba.config import parse_config
+    from toy import TOY
+
+    run = tmp_path_factory.mktemp("toy") / "run"
+    flow.train(parse_config("training.epochs = 1\n" + TOY), run)
+    flow.quantize(run)
+    flow.emit(run)
+    return run
+
+
+@pytest.fixture
+def toy_run(toy_made, tmp_path):
+    return Path(shutil.copytree(toy_made, tmp_path / "toy_run"))

@@ -11,6 +11,7 @@ from emamba.flow.run import (
     Listener,
     Stage,
     forget,
+    outdated,
     perform,
     read_json,
     recipe,
@@ -20,7 +21,7 @@ from emamba.flow.run import (
 )
 
 FIRST = Stage("first", ("hardware",))
-SECOND = Stage("second", ("verify",), ("one.txt", "more/*.txt"))
+SECOND = Stage("second", ("verify",), ("one.txt",), ("more/*.txt",))
 
 
 class Bench:
@@ -31,14 +32,14 @@ class Bench:
         self.listener = Listener(say=self.said.append)
 
     def first(self, content="1", force=False, **options):
-        def work(config):
+        def work(run, config, progress):
             self.done.append("first")
             return [write(self.run / "one.txt", content)]
 
         perform(FIRST, self.run, work, options, force, self.listener)
 
     def second(self, names=("a.txt", "b.txt")):
-        def work(config):
+        def work(run, config, progress):
             self.done.append("second")
             return [write(self.run / "out" / name, name) for name in names]
 
@@ -152,6 +153,19 @@ def test_harmed_outputs_are_made_again_with_a_note(bench, harm, why):
     assert bench.said[-1].startswith(f"second: {why}, done in ")
 
 
+def test_a_stage_is_outdated_when_what_it_depends_on_has_changed(bench):
+    assert not outdated(SECOND, bench.run), "it has not run"
+    bench.first(seed=3)
+    bench.second()
+    assert not outdated(FIRST, bench.run)
+    assert not outdated(SECOND, bench.run)
+    bench.first("2", force=True)
+    assert outdated(SECOND, bench.run)
+    bench.second()
+    (bench.run / "one.txt").unlink()
+    assert outdated(SECOND, bench.run)
+
+
 def test_files_no_longer_written_are_removed(bench):
     bench.first()
     bench.second()
@@ -163,7 +177,7 @@ def test_files_no_longer_written_are_removed(bench):
 def test_a_stage_that_fails_keeps_what_there_was_and_runs_again(bench):
     bench.first()
 
-    def fails(config):
+    def fails(run, config, progress):
         raise StorageError("disk full", "free space")
 
     with pytest.raises(StorageError):
@@ -174,7 +188,7 @@ def test_a_stage_that_fails_keeps_what_there_was_and_runs_again(bench):
 
 
 def test_an_interrupted_stage_runs_again(bench):
-    def interrupted(config):
+    def interrupted(run, config, progress):
         write(bench.run / "one.txt", "half of the work")
         raise KeyboardInterrupt
 
@@ -203,7 +217,7 @@ def test_a_damaged_record_counts_as_none(bench, content):
 
 def test_a_record_cannot_reach_out_of_the_folder(bench):
     outside = write(bench.run.parent / "precious.txt", "x")
-    write_json(bench.run / "stages.json", {"first": {"key": "", "outputs": {"../precious.txt": ""}}})
+    write_json(bench.run / "stages.json", {"first": {"key": "", "options": {}, "outputs": {"../precious.txt": ""}}})
     bench.first()
     assert outside.exists()
 
@@ -217,7 +231,7 @@ def test_records_have_no_times_and_no_places(bench, tmp_path):
 
 def test_progress_begins_with_the_name_of_the_stage(bench):
     seen = []
-    perform(FIRST, bench.run, lambda config: [], listener=Listener(lambda *step: seen.append(step)))
+    perform(FIRST, bench.run, lambda *given: [], listener=Listener(lambda *step: seen.append(step)))
     assert seen == [(0, 0, "first")]
 
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +34,30 @@ class Listener:
 
 
 SILENT = Listener()
+Options = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage depends on: keys of the recipe, and files of the run folder (with patterns)."""
+    """What a stage depends on: keys of the recipe, files that have to be there, patterns of files that may."""
 
     name: str
     sections: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    finds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished stage left: the key of its inputs, and the hash of each file written."""
+    """What a finished stage left: the key of its inputs, its options, and the hash of each file written."""
 
     key: str
+    options: Mapping[str, object]
     outputs: Mapping[str, str]
 
 
-Work = Callable[[Config], Iterable[Path]]
+_NOTHING = Record("", {}, {})
+Work = Callable[[Path, Config, Progress], Iterable[Path]]
 
 
 def start(run: Path, config: Config) -> Path:
@@ -76,42 +81,44 @@ def perform(
     stage: Stage,
     run: Path,
     work: Work,
-    options: Mapping[str, object] | None = None,
+    options: Options | None = None,
     force: bool = False,
     listener: Listener = SILENT,
 ) -> None:
-    """Runs `work`, which gives the files it wrote, unless `stage` is up to date; then records it.
+    """Calls `work(run, recipe, progress)`, which gives the files it wrote, unless `stage` is up to date.
 
     Files of an earlier run of the stage that it no longer writes are removed.
     """
-    config = recipe(run)
-    wanted = key(stage, run, config, options or {})
+    config, options = recipe(run), options or {}
+    wanted = key(stage, run, config, options)
     why = "forced" if force else reason(stage, run, wanted)
     if why is None:
         listener.say(f"{stage.name}: unchanged, skipped")
         return
     listener.progress(0, 0, stage.name)
     before = time.perf_counter()
-    written = {path.relative_to(run).as_posix(): _hash(path) for path in work(config)}
-    _remove(run, set(records(run).get(stage.name, Record("", {})).outputs) - set(written))
-    _store(run, {**records(run), stage.name: Record(wanted, written)})
+    written = {path.relative_to(run).as_posix(): _hash(path) for path in work(run, config, listener.progress)}
+    known = records(run)
+    _remove(run, set(known.get(stage.name, _NOTHING).outputs) - set(written))
+    _store(run, {**known, stage.name: Record(wanted, options, written)})
     listener.say(f"{stage.name}: {why}, done in {time.perf_counter() - before:.1f} s")
 
 
 def forget(stage: Stage, run: Path) -> None:
     """Removes what `stage` left, because it is known to be wrong."""
     known = records(run)
-    _remove(run, known.pop(stage.name, Record("", {})).outputs)
+    _remove(run, known.pop(stage.name, _NOTHING).outputs)
     _store(run, known)
 
 
-def key(stage: Stage, run: Path, config: Config, options: Mapping[str, object]) -> str:
+def key(stage: Stage, run: Path, config: Config, options: Options) -> str:
     """A hash over all that the result of `stage` depends on; ArtifactError if a file is missing."""
     whole = config.model_dump(mode="json")
     chosen = {section: whole[section] for section in stage.sections}
-    read = [part for path in _read(stage, run) for part in (path.relative_to(run).as_posix(), files.read_bytes(path))]
     settings = json.dumps([stage.name, chosen, options], sort_keys=True)
-    return files.digest(__version__, settings, *read)
+    found = [path for pattern in stage.finds for path in sorted(run.glob(pattern))]
+    read = [(path.relative_to(run).as_posix(), _hash(path)) for path in (*(run / name for name in stage.reads), *found)]
+    return files.digest(__version__, settings, *chain(*read))
 
 
 def reason(stage: Stage, run: Path, wanted: str) -> str | None:
@@ -129,12 +136,26 @@ def reason(stage: Stage, run: Path, wanted: str) -> str | None:
     return None
 
 
+def outdated(stage: Stage, run: Path) -> bool:
+    """Whether `stage` has finished, but what it depends on is no longer what it was."""
+    record = records(run).get(stage.name)
+    if record is None:
+        return False
+    try:
+        return key(stage, run, recipe(run), record.options) != record.key
+    except ArtifactError:
+        return True
+
+
 def records(run: Path) -> dict[str, Record]:
     """The finished stages of `run`. A damaged record counts as none: the stages then run again."""
     path = run / RECORDS
     try:
         stored = json.loads(files.read_bytes(path)) if path.exists() else {}
-        return {name: Record(str(record["key"]), dict(record["outputs"])) for name, record in stored.items()}
+        return {
+            name: Record(str(record["key"]), dict(record["options"]), dict(record["outputs"]))
+            for name, record in stored.items()
+        }
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
@@ -155,14 +176,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read(stage: Stage, run: Path) -> list[Path]:
-    """The files that `stage` reads; a plain name has to exist, a pattern may match any number."""
-    found: list[Path] = []
-    for name in stage.reads:
-        found += sorted(run.glob(name)) if "*" in name else [run / name]
-    return found
-
-
 def _hash(path: Path) -> str:
     return files.digest(files.read_bytes(path))
 
@@ -175,4 +188,4 @@ def _remove(run: Path, names: Iterable[str]) -> None:
 
 
 def _store(run: Path, known: Mapping[str, Record]) -> None:
-    write_json(run / RECORDS, {name: {"key": r.key, "outputs": dict(r.outputs)} for name, r in sorted(known.items())})
+    write_json(run / RECORDS, {name: vars(record) for name, record in sorted(known.items())})

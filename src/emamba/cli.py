@@ -1,0 +1,252 @@
+"""The command line: each verb is the twin of a function in `emamba.flow`.
+
+The only place where errors become exit codes: an error is two lines on stderr, what happened and what to
+do, and the code of its family (see `emamba.errors`). Results go to stdout, progress to stderr.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from emamba import __version__, flow
+from emamba.config import Config, load_config, recipes
+from emamba.errors import EmambaError, StorageError
+
+INTERRUPTED = 130
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, as `emamba train` makes it.")]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help=f"TOML file, or one of: {', '.join(recipes())}.")]
+Folder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Run folder to make. [default: runs/<name>]")]
+Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a verb and exits with its code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    wanted = [argument for argument in given if argument != "--debug"] or ["--help"]
+    sys.exit(_status(wanted, debug="--debug" in given))
+
+
+def _status(arguments: list[str], debug: bool) -> int:
+    """The exit code of a verb; its error is told on stderr."""
+    try:
+        code = app(arguments, prog_name="emamba", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message, hint, code = _explained(error)
+        print(f"error: {message}\nhint: {hint}", file=sys.stderr)
+    if code == INTERRUPTED:
+        print("interrupted: finished stages are kept, the same command goes on from there", file=sys.stderr)
+    return code
+
+
+def _explained(error: Exception) -> tuple[str, str, int]:
+    """What happened, what to do, and the exit code."""
+    if isinstance(error, EmambaError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, OSError) and error.errno in _STORAGE:
+        return str(error), "free space, or choose a folder that can be written", StorageError.exit_code
+    usage = getattr(error, "format_message", None)
+    if usage:  # typer's own: unknown options, missing arguments
+        return usage(), "see: emamba --help, or emamba VERB --help", getattr(error, "exit_code", 2)
+    return f"{type(error).__name__}: {error}", "this is a defect of emamba: run again with --debug and report it", 1
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"emamba {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From a Mamba model in PyTorch to verified hardware. Begin with: emamba demo"""
+
+
+@app.command()
+def demo(run: Folder = None, force: Force = False, as_json: Json = False) -> None:
+    """All stages for the handwritten digits, and the table of results."""
+    run = run or Path("runs/digits")
+    with _listener() as listener:
+        results = flow.demo(run, force, listener)
+    _finish(run, results, as_json)
+
+
+@app.command("flow")
+def _flow(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|RUN", help="A recipe, or the run folder of one.")],
+    run: Folder = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """All stages of a recipe, and the table of results."""
+    config, run = _begun(recipe, run)
+    with _listener() as listener:
+        results = flow.flow(config, run, force, listener)
+    _finish(run, results, as_json)
+
+
+@app.command()
+def train(recipe: Recipe, run: Folder = None, force: Force = False, as_json: Json = False) -> None:
+    """Train the model of a recipe; makes the run folder."""
+    config, run = _begun(recipe, run)
+    with _listener() as listener:
+        results = flow.train(config, run, force, listener)
+    _finish(run, results, as_json, "Accuracy")
+
+
+@app.command()
+def quantize(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """The trained model as an integer graph."""
+    with _listener() as listener:
+        results = flow.quantize(run, force, listener)
+    _finish(run, results, as_json, "Accuracy")
+
+
+@app.command()
+def show(run: Run, as_json: Json = False) -> None:
+    """The integer graph, one line an operation."""
+    shown = flow.show(run)
+    print((run / "graph.json").read_text() if as_json else shown, end="" if as_json else "\n")
+
+
+@app.command()
+def emit(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """The integer graph as C and as Verilog."""
+    with _listener() as listener:
+        results = flow.emit(run, force, listener)
+    _finish(run, results, as_json, "C", "Hardware")
+
+
+@app.command()
+def verify(
+    run: Run,
+    frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: all]")] = None,
+    stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that golden executor, C and Verilog give the same integers."""
+    with _listener() as listener:
+        results = flow.verify(run, frames, stalls, seed, force, listener)
+    _finish(run, results, as_json, "Speed", "Proof")
+
+
+@app.command()
+def synth(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """Synthesize the Verilog for AMD UltraScale+ with Yosys."""
+    with _listener() as listener:
+        results = flow.synth(run, force, listener)
+    _finish(run, results, as_json, "Hardware")
+
+
+@app.command()
+def report(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """One HTML page with all results, and the table of them."""
+    with _listener() as listener:
+        results = flow.report(run, force, listener)
+    _finish(run, results, as_json)
+
+
+def _begun(recipe: str, run: Path | None) -> tuple[Config, Path]:
+    """The recipe and the run folder that a verb begins with; a run folder stands for its recipe."""
+    if (Path(recipe) / "config.toml").is_file():
+        return flow.recipe(Path(recipe)), run or Path(recipe)
+    config = load_config(recipe)
+    return config, run or Path("runs") / config.name
+
+
+def _finish(run: Path, results: dict[str, Any], as_json: bool, *groups: str) -> None:
+    """Prints `results` as JSON, or the named groups of the table of all results (without names: all)."""
+    if as_json:
+        print(json.dumps(results, indent=1))
+        return
+    from emamba.report import load_results
+    from emamba.report.summary import groups as grouped
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(style="dim")
+    for group in grouped(load_results(run)):
+        if not groups or group.title in groups:
+            for row in group.rows:
+                table.add_row(*map(Text, row))
+    console = Console()
+    console.print(table)
+    if not groups:
+        console.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+
+
+@contextmanager
+def _listener() -> Iterator[flow.Listener]:
+    """Progress bars on stderr; where that is no terminal, one line for each thing that begins."""
+    console = Console(stderr=True, highlight=False, markup=False)
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield flow.Listener(_lines(say), say)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield flow.Listener(_bars(bars), say)
+
+
+def _bars(bars: Progress) -> flow.Progress:
+    """A `progress` that shows one bar: that of the label it was called with last."""
+    tasks: dict[str, TaskID] = {}
+
+    def progress(done: int, total: int, label: str) -> None:
+        if label not in tasks:
+            for task in tasks.values():
+                bars.update(task, visible=False)
+            tasks[label] = bars.add_task(label, total=None)
+        bars.update(tasks[label], completed=done, total=total or None, visible=True)
+
+    return progress
+
+
+def _lines(say: Callable[[str], None]) -> flow.Progress:
+    """A `progress` that says each label once."""
+    seen: set[str] = set()
+
+    def progress(done: int, total: int, label: str) -> None:
+        if label not in seen:
+            seen.add(label)
+            say(f"{label} ...")
+
+    return progress

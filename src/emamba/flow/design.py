@@ -1,0 +1,52 @@
+"""A design in rtl.json: all of it but its RTLIL, which is in Verilog by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emamba.errors import ArtifactError
+from emamba.fixed import Integer
+from emamba.flow.run import read_json
+from emamba.rtl.design import Design, Port, Stage
+
+
+def described(design: Design, clock_mhz: float) -> dict[str, Any]:
+    """The content of rtl.json; `clock_mhz` is the clock that rates are stated at."""
+    return {
+        "name": design.name,
+        "top": design.top,
+        "interval_cycles": design.interval_cycles,
+        "clock_mhz": clock_mhz,
+        "input": _from_port(design.input),
+        "output": _from_port(design.output),
+        "stages": [{**vars(stage), "sources": list(stage.sources)} for stage in design.stages],
+        "taps": [_from_port(tap) for tap in design.taps],
+    }
+
+
+def load_design(path: Path) -> Design:
+    """The design that rtl.json describes, without RTLIL; ArtifactError if something is missing."""
+    stored = read_json(path)
+    try:
+        return Design(
+            name=stored["name"],
+            top=stored["top"],
+            rtlil="",
+            interval_cycles=stored["interval_cycles"],
+            input=_to_port(stored["input"]),
+            output=_to_port(stored["output"]),
+            stages=tuple(Stage(**{**stage, "sources": tuple(stage["sources"])}) for stage in stored["stages"]),
+            taps=tuple(_to_port(tap) for tap in stored["taps"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}", "run `emamba emit RUN --force`") from error
+
+
+def _from_port(port: Port) -> dict[str, Any]:
+    return {**vars(port), "dtype": {"bits": port.dtype.bits, "signed": port.dtype.signed}}
+
+
+def _to_port(stored: Mapping[str, Any]) -> Port:
+    return Port(**{**stored, "dtype": Integer(**stored["dtype"])})

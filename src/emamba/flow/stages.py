@@ -1,0 +1,224 @@
+"""The stages: each reads the run folder, writes its artifacts there, and gives its results as JSON has them.
+
+`train` makes a run folder from a recipe; each later stage takes the folder. A stage that is up to date is
+skipped (see `flow.run`); `force` redoes it. PyTorch and Amaranth are loaded by the stages that need them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from emamba import files
+from emamba.config import Config, load_config
+from emamba.errors import ConfigError, MismatchError
+from emamba.fixed import quantize as integers
+from emamba.flow.run import (
+    SILENT,
+    Listener,
+    Progress,
+    Stage,
+    forget,
+    outdated,
+    perform,
+    read_json,
+    recipe,
+    start,
+    write_json,
+)
+from emamba.graph import content_hash, load, save, text
+
+_GRAPH = ("graph.json", "graph.npz")
+_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
+
+TRAIN = Stage("train", ("data", "model", "training"))
+QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
+EMIT = Stage("emit", ("hardware",), _GRAPH)
+VERIFY = Stage("verify", ("data", "verify"), (*_GRAPH, "rtl.json"), ("firmware/*", "rtl/*"))
+SYNTH = Stage("synth", (), ("rtl.json",), ("rtl/*",))
+REPORT = Stage("report", tuple(Config.model_fields), (), (*_GRAPH, *(f"{name}.json" for name in _RESULTS)))
+
+Results = dict[str, Any]
+
+
+def demo(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """The whole road for the handwritten digits, in the folder `run`; gives what `flow` gives."""
+    return flow(load_config("digits"), run, force, listener)
+
+
+def flow(config: Config, run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """All stages in order for `config`, in the folder `run`; gives the content of report.json."""
+    train(config, run, force, listener)
+    quantize(run, force, listener)
+    emit(run, force, listener)
+    verify(run, force=force, listener=listener)
+    synth(run, force, listener)
+    return report(run, force, listener)
+
+
+def train(config: Config, run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """model.safetensors: the trained model. Gives the content of training.json.
+
+    `run` becomes a run folder of `config`; an earlier recipe there is replaced.
+    """
+    perform(TRAIN, start(run, config), _train, None, force, listener)
+    return read_json(run / "training.json")
+
+
+def quantize(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """graph.json and graph.npz: the model in integers. Gives the content of quantization.json."""
+    perform(QUANTIZE, run, _quantize, None, force, listener)
+    return read_json(run / "quantization.json")
+
+
+def show(run: Path) -> str:
+    """The integer graph as text, one line an operation."""
+    recipe(run)
+    return text(load(run / "graph.json"))
+
+
+def emit(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """firmware/ and rtl/: the graph as C and as Verilog. Gives the contents of firmware.json and rtl.json."""
+    perform(EMIT, run, _emit, None, force, listener)
+    return {name: read_json(run / f"{name}.json") for name in ("firmware", "rtl")}
+
+
+def verify(
+    run: Path,
+    frames: int | None = None,
+    stalls: bool | None = None,
+    seed: int = 0,
+    force: bool = False,
+    listener: Listener = SILENT,
+) -> Results:
+    """Proof that golden executor, C and Verilog agree, as they are in the folder. Gives verify.json's content.
+
+    The first `frames` test frames (default: all, at least 2); with `stalls` (default: as the recipe says)
+    a second time under random stalls of that `seed`. MismatchError names the first difference; what an earlier
+    verification left is then removed.
+    """
+    if frames is not None and frames < 2:
+        raise ConfigError(f"{frames} frames to verify", "give 2 or more: a rate needs two")
+    chosen = {"frames": frames, "stalls": recipe(run).verify.stalls if stalls is None else stalls, "seed": seed}
+    if outdated(EMIT, run):
+        listener.say("note: C and Verilog are out of date, their inputs have changed since `emit`")
+    try:
+        perform(VERIFY, run, partial(_verify, **chosen), chosen, force, listener)
+    except MismatchError:
+        forget(VERIFY, run)
+        raise
+    return read_json(run / "verify.json")
+
+
+def synth(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """Resources of the Verilog on AMD UltraScale+, by Yosys. Gives the content of synth.json."""
+    perform(SYNTH, run, _synth, None, force, listener)
+    return read_json(run / "synth.json")
+
+
+def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+    """report.html: one page with all results. Gives the content of report.json, which is beside it.
+
+    Says which results no longer belong to what is in the folder now.
+    """
+    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH):
+        if outdated(stage, run):
+            listener.say(f"note: {stage.name} is out of date, its inputs have changed since; run it again")
+    perform(REPORT, run, _report, None, force, listener)
+    return read_json(run / "report.json")
+
+
+def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
+    from emamba import training
+    from emamba.data import load_dataset
+    from emamba.model import exact_twin
+
+    dataset, patch = load_dataset(config.data.name), config.data.patch
+    model, history = training.train(config, dataset, progress)
+    exact, approximated = (training.accuracy(form, dataset.test, patch) for form in (exact_twin(model), model))
+    results = {
+        "data": dataset.identity,
+        "seed": config.training.seed,
+        "parameters": model.parameter_count(),
+        "history": [asdict(epoch) for epoch in history],
+        "scores": {"float": exact, "approximated": approximated},
+    }
+    checkpoint = training.save_checkpoint(model, config, run / "model.safetensors")
+    return [checkpoint, write_json(run / "training.json", results)]
+
+
+def _quantize(run: Path, config: Config, progress: Progress) -> list[Path]:
+    from emamba.data import load_dataset
+    from emamba.quantization import quantize
+    from emamba.training import load_checkpoint
+
+    model = load_checkpoint(run / "model.safetensors", config)
+    found = quantize(model, config, load_dataset(config.data.name), progress)
+    results = {
+        "scores": asdict(found.scores),
+        "graph_hash": content_hash(found.graph),
+        "curves": [{"name": curve.name, "form": curve.form, **asdict(curve.error)} for curve in found.curves],
+        "history": [asdict(epoch) for epoch in found.history],
+    }
+    stored = save(found.graph, run / "graph.json")
+    return [stored, stored.with_suffix(".npz"), write_json(run / "quantization.json", results)]
+
+
+def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
+    """Makes everything before it writes anything: an error leaves what was there."""
+    from emamba import firmware, rtl
+    from emamba.eda.compiler import firmware_sizes
+    from emamba.eda.verilog import verilog
+    from emamba.flow.design import described
+
+    graph = load(run / "graph.json")
+    progress(0, 3, "emit C")
+    sources = firmware.generate(graph)
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = firmware_sizes(sources, graph, Path(folder))
+    progress(1, 3, "emit circuit")
+    design = rtl.build(graph, config.hardware.interval_cycles)
+    progress(2, 3, "emit Verilog")
+    contents = {run / "firmware" / name: content for name, content in sources.items()}
+    contents[run / "rtl" / f"{design.top}.v"] = verilog(design.rtlil, design.top)
+    written = [files.write(path, content) for path, content in contents.items()]
+    design_json = write_json(run / "rtl.json", described(design, config.hardware.clock_mhz))
+    return [*written, write_json(run / "firmware.json", asdict(sizes)), design_json]
+
+
+def _verify(run: Path, config: Config, progress: Progress, frames: int | None, stalls: bool, seed: int) -> list[Path]:
+    from emamba.data import load_dataset, patches
+    from emamba.flow.design import load_design
+    from emamba.flow.verification import verify
+
+    graph, design = load(run / "graph.json"), load_design(run / "rtl.json")
+    names = [f"emamba_{graph.name}.{suffix}" for suffix in ("c", "h")]
+    sources = {name: files.read_bytes(run / "firmware" / name).decode(errors="replace") for name in names}
+    images = load_dataset(config.data.name).test.images[:frames]
+    tokens = integers(patches(images, config.data.patch), graph.input.fraction_bits, graph.input.dtype)
+    traced, seeded = config.verify.trace_frames, seed if stalls else None
+    found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)
+    return [write_json(run / "verify.json", found.to_json())]
+
+
+def _synth(run: Path, config: Config, progress: Progress) -> list[Path]:
+    from emamba.eda.synthesis import synthesize
+    from emamba.flow.design import load_design
+
+    top = load_design(run / "rtl.json").top
+    return [write_json(run / "synth.json", synthesize(_verilog(run, top), top).to_json())]
+
+
+def _verilog(run: Path, top: str) -> str:
+    return files.read_bytes(run / "rtl" / f"{top}.v").decode(errors="replace")
+
+
+def _report(run: Path, config: Config, progress: Progress) -> list[Path]:
+    from emamba.report import load_results, render, to_json
+
+    results = load_results(run)
+    page = files.write(run / "report.html", render(results))
+    return [page, files.write(run / "report.json", to_json(results))]

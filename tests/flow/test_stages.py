@@ -1,0 +1,139 @@
+"""The stages: what each leaves, what it says, and what makes it run again."""
+
+import json
+import re
+
+import pytest
+
+from emamba import flow
+from emamba.config import parse_config
+from emamba.graph import content_hash, load
+from emamba.report import load_results
+from toy import TOY
+
+SEED_1 = parse_config("training.epochs = 1\ntraining.seed = 1\n" + TOY)
+
+
+def said(stage, run, *arguments, **options):
+    """What a stage says in one line, times left out."""
+    lines = []
+    stage(run, *arguments, **options, listener=flow.Listener(say=lines.append))
+    return re.sub(r" done in .*", " done", "\n".join(lines))
+
+
+def test_training_says_which_data_and_how_good(toy_run):
+    found = json.loads((toy_run / "training.json").read_text())
+    assert set(found) == {"data", "seed", "parameters", "history", "scores"}
+    assert found["data"].startswith("digits of scikit-learn, 8x8x1, 1437 train and 360 test images, sha256 ")
+    assert found["history"][0]["epoch"] == 1
+    assert set(found["scores"]) == {"float", "approximated"}
+    assert all(0 <= score <= 1 for score in found["scores"].values())
+
+
+def test_quantization_names_its_graph_and_its_curves(toy_run):
+    found = json.loads((toy_run / "quantization.json").read_text())
+    assert found["graph_hash"] == content_hash(load(toy_run / "graph.json"))
+    assert set(found["scores"]) == {"float", "approximated", "post_training", "integer"}
+    assert all(set(curve) == {"name", "form", "lo", "hi", "max", "mean"} for curve in found["curves"])
+    assert len(found["curves"]) == 2
+
+
+def test_emit_leaves_c_and_verilog_and_what_they_need(toy_run):
+    names = {
+        path.relative_to(toy_run).as_posix() for folder in ("firmware", "rtl") for path in toy_run.glob(f"{folder}/*")
+    }
+    assert names == {"firmware/emamba_toy.c", "firmware/emamba_toy.h", "rtl/emamba_toy.v"}
+    sizes = json.loads((toy_run / "firmware.json").read_text())
+    assert set(sizes) == {"code_bytes", "constant_bytes", "ram_bytes"}
+    assert all(size > 0 for size in sizes.values())
+    assert "module emamba_toy(" in (toy_run / "rtl" / "emamba_toy.v").read_text()
+
+
+def test_show_is_the_text_of_the_graph(toy_run):
+    assert flow.show(toy_run).startswith("graph toy: 4 tokens a frame")
+
+
+def test_every_result_can_be_read_by_the_report(toy_run):
+    results = load_results(toy_run)
+    assert results.training
+    assert results.quantization
+    assert results.firmware
+    assert results.rtl
+
+
+def test_a_finished_run_is_skipped_stage_by_stage(toy_run):
+    config = flow.recipe(toy_run)
+    lines = []
+    flow.train(config, toy_run, listener=flow.Listener(say=lines.append))
+    assert lines == ["train: unchanged, skipped"]
+    assert said(flow.quantize, toy_run) == "quantize: unchanged, skipped"
+    assert said(flow.emit, toy_run) == "emit: unchanged, skipped"
+
+
+def test_another_interval_only_emits_again(toy_run):
+    path = toy_run / "config.toml"
+    path.write_text(path.read_text().replace("interval_cycles = 12", "interval_cycles = 20"))
+    assert said(flow.quantize, toy_run) == "quantize: unchanged, skipped"
+    assert said(flow.emit, toy_run) == "emit: inputs changed, done"
+    assert json.loads((toy_run / "rtl.json").read_text())["interval_cycles"] == 20
+
+
+def test_another_model_quantizes_again(toy_run):
+    before = (toy_run / "model.safetensors").read_bytes()
+    flow.train(SEED_1, toy_run)
+    assert (toy_run / "model.safetensors").read_bytes() != before
+    assert said(flow.quantize, toy_run) == "quantize: inputs changed, done"
+    assert said(flow.emit, toy_run) == "emit: inputs changed, done"
+
+
+def test_the_report_notes_what_is_out_of_date(toy_run):
+    assert said(flow.report, toy_run) == "report: new, done"
+    flow.train(SEED_1, toy_run)
+    flow.quantize(toy_run)
+    note = "note: emit is out of date, its inputs have changed since; run it again"
+    assert said(flow.report, toy_run) == f"{note}\nreport: inputs changed, done"
+
+
+@pytest.mark.parametrize("name", ["firmware/emamba_toy.c", "rtl/emamba_toy.v", "firmware.json"])
+def test_an_altered_artifact_is_made_again(toy_run, name):
+    path = toy_run / name
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    assert said(flow.emit, toy_run) == f"emit: {name} was altered, done"
+    assert path.read_bytes() == before
+
+
+def test_a_renamed_recipe_leaves_no_old_files(toy_run):
+    config = parse_config("training.epochs = 1\n" + TOY.replace('"toy"', '"other"'))
+    flow.train(config, toy_run)
+    flow.quantize(toy_run)
+    flow.emit(toy_run)
+    assert sorted(path.name for path in toy_run.glob("*/*")) == ["emamba_other.c", "emamba_other.h", "emamba_other.v"]
+
+
+def test_the_same_seed_gives_the_same_bytes(toy_made, tmp_path):
+    run = tmp_path / "again"
+    flow.train(flow.recipe(toy_made), run)
+    flow.quantize(run)
+    flow.emit(run)
+    for path in toy_made.rglob("*"):
+        if path.is_file():
+            assert (run / path.relative_to(toy_made)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_no_artifact_knows_the_place_or_the_day(toy_run):
+    flow.report(toy_run)
+    for path in toy_run.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(toy_run.parent).encode() not in content, path.name
+            assert not re.search(rb"20\d\d-\d\d-\d\d", content), path.name
+
+
+def test_progress_counts_up_to_its_total(tmp_path):
+    seen = []
+    flow.train(SEED_1, tmp_path / "run", listener=flow.Listener(lambda *step: seen.append(step)))
+    assert seen[0] == (0, 0, "train")
+    done, total, label = seen[-1]
+    assert (done, label) == (total, "train")
+    assert total > 10
