@@ -20,7 +20,7 @@ def results(expression, numbers, dtype=WIDE):
     """`expression` of each number, from Amaranth's simulator."""
     m = Module()
     x = Signal(Shape(dtype.bits, dtype.signed))
-    result = Value.cast(expression(x))
+    result = Value.cast(expression(m, x))
     y = Signal(result.shape())
     m.d.comb += y.eq(result)
     found = []
@@ -40,31 +40,31 @@ def results(expression, numbers, dtype=WIDE):
 @pytest.mark.parametrize("dtype", [Integer(8), Integer(8, signed=False), Integer(3), Integer(20), Integer(13)], ids=str)
 def test_requantize_repeats_fixed(shift, dtype):
     expected = [fixed.requantize(number, shift, dtype) for number in NUMBERS]
-    assert results(lambda x: rtl.requantize(x, shift, dtype), NUMBERS) == expected
+    assert results(lambda m, x: rtl.requantize(m, x, shift, dtype), NUMBERS) == expected
 
 
 @pytest.mark.parametrize("dtype", [Integer(4), Integer(4, signed=False), Integer(7), Integer(6, signed=False)], ids=str)
 def test_saturate_of_an_unsigned_value_repeats_fixed(dtype):
     source = Integer(6, signed=False)
     expected = [fixed.saturate(number, dtype) for number in range(64)]
-    assert results(lambda x: rtl.saturate(x, dtype), range(64), source) == expected
+    assert results(lambda m, x: rtl.saturate(m, x, dtype), range(64), source) == expected
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(-2000, 2000), st.integers(0, 2000))
 def test_clip_repeats_numpy(lo, span):
     expected = np.clip(NUMBERS, lo, lo + span).tolist()
-    assert results(lambda x: rtl.clip(x, lo, lo + span), NUMBERS) == expected
+    assert results(lambda m, x: rtl.clip(m, x, lo, lo + span), NUMBERS) == expected
 
 
 @pytest.mark.parametrize("factor", [0, 1, 2, 3, 7, 20, 23, 40, 119, 255])
 def test_times_multiplies_with_a_constant(factor):
-    assert results(lambda x: rtl.times(x, factor), NUMBERS) == [number * factor for number in NUMBERS]
+    assert results(lambda m, x: rtl.times(x, factor), NUMBERS) == [number * factor for number in NUMBERS]
 
 
 def test_unpack_finds_what_pack_put_in():
     values, dtype = [-3, 7, -8, 0, 1], Integer(4)
     word = rtl.pack(values, dtype.bits)
     source = Integer(20, signed=False)
-    found = [results(lambda x, index=index: rtl.unpack(x, dtype)[index], [word], source)[0] for index in range(5)]
+    found = [results(lambda m, x, index=index: rtl.unpack(x, dtype)[index], [word], source)[0] for index in range(5)]
     assert found == values

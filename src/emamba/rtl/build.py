@@ -193,6 +193,6 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
         latest = max(at, default=0)
         waits = [-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at]
         pooled = [isinstance(graph[name], Pool) for name in op.sources]
-        tokens[op.name] = tuple(max(pair) for pair in zip(waits, pooled, strict=True))
+        tokens[op.name] = tuple(max(wait, int(pool)) for wait, pool in zip(waits, pooled, strict=True))
         arrivals[op.name] = latest + _PIPELINE + (budget if isinstance(op, Linear | RangeNorm) else 0)
     return tokens

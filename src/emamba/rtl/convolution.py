@@ -63,7 +63,7 @@ class ConvolutionStage(wiring.Component):
         sums = [value + offset for value, offset in zip(sums, bias, strict=True)]
         valid = delayed(m, advance, Value.cast(self.source.valid), cycles + 2, reset=True)
         first = delayed(m, advance, Value.cast(self.source.payload.first), cycles + 2)
-        exit_.load(valid, [requantize(value, self._op.shift, self._op.dtype) for value in sums], first)
+        exit_.load(valid, [requantize(m, value, self._op.shift, self._op.dtype) for value in sums], first)
         return m
 
     def _age(self, m: Module, step: Value, last: Value, kernel: int) -> Value:

@@ -45,7 +45,7 @@ def _segments(m: Module, curve: IntegerSegments, x: Value, advance: Value) -> Va
     intercept = _selected([int(value) for value in curve.intercepts], piece)
     product = delayed(m, advance, Value.cast(slope * delayed(m, advance, x)))
     line = product + delayed(m, advance, intercept)
-    return delayed(m, advance, clip(round_shift(line, curve.shift), curve.lo, curve.hi))
+    return delayed(m, advance, clip(m, round_shift(line, curve.shift), curve.lo, curve.hi))
 
 
 def _selected(values: list[int], index: Value) -> Value:

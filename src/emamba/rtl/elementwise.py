@@ -66,7 +66,7 @@ class PairStage(wiring.Component):
         combined = delayed(m, exit_.advance, [_combined(self._op, a, b) for a, b in pairs])
         valid = delayed(m, exit_.advance, Value.cast(both), reset=True)
         first = delayed(m, exit_.advance, Value.cast(self.left.payload.first))
-        exit_.load(valid, [requantize(value, self._op.shift, self._op.dtype) for value in combined], first)
+        exit_.load(valid, [requantize(m, value, self._op.shift, self._op.dtype) for value in combined], first)
         return m
 
 

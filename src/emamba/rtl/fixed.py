@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Mux, Shape, Value
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 
 from emamba.fixed import Integer
 
@@ -21,33 +21,37 @@ def round_shift(value: Value, shift: int) -> Value:
     return (value + Const(1 << (shift - 1), shift + 1).as_signed()).shift_right(shift)
 
 
-def saturate(value: Value, dtype: Integer) -> Value:
+def saturate(m: Module, value: Value, dtype: Integer) -> Value:
     """Repeats `fixed.saturate`, by looking at the bits that `dtype` has not."""
     source = value.shape()
     if Integer(source.width, source.signed) in (dtype, Integer(dtype.bits - dtype.signed, signed=False)):
         return value
-    value = value if source.signed else Value.cast(value + Const(0, 2).as_signed())
-    wide = value if len(value) > dtype.bits + 1 else _extended(value, dtype.bits + 2)
-    negative = wide[-1]
+    wide = wire(m, value, Shape(max(source.width + (not source.signed), dtype.bits + 2), True), "wide")
     if dtype.signed:
         above = wide[dtype.bits - 1 :]
-        fits = above.all() | ~above.any()
-        return Mux(
-            fits, wide[: dtype.bits].as_signed(), Mux(negative, _const(dtype.lo, dtype), _const(dtype.hi, dtype))
-        )
-    above = wide[dtype.bits : -1]
-    return Mux(negative, _const(0, dtype), Mux(above.any(), _const(dtype.hi, dtype), wide[: dtype.bits]))
+        limit = Mux(wide[-1], Const(dtype.lo, shape(dtype)), Const(dtype.hi, shape(dtype)))
+        return Value.cast(Mux(above.all() | ~above.any(), wide[: dtype.bits].as_signed(), limit))
+    limit = Mux(wide[dtype.bits : -1].any(), Const(dtype.hi, shape(dtype)), wide[: dtype.bits])
+    return Value.cast(Mux(wide[-1], Const(0, shape(dtype)), limit))
 
 
-def requantize(value: Value, shift: int, dtype: Integer) -> Value:
+def requantize(m: Module, value: Value, shift: int, dtype: Integer) -> Value:
     """Repeats `fixed.requantize`."""
-    return saturate(round_shift(value, shift), dtype)
+    return saturate(m, round_shift(value, shift), dtype)
 
 
-def clip(value: Value, lo: int, hi: int) -> Value:
+def clip(m: Module, value: Value, lo: int, hi: int) -> Value:
     """`value` limited to [lo, hi]."""
+    value = wire(m, value, Shape.cast(value.shape()), "free")
     both = shape(Integer.between(lo, hi))
-    return Mux(value > hi, Const(hi, both), Mux(value < lo, Const(lo, both), value))
+    return Value.cast(Mux(value > hi, Const(hi, both), Mux(value < lo, Const(lo, both), value)))
+
+
+def wire(m: Module, value: Value, like: Shape, name: str) -> Signal:
+    """A signal of that value: what reads it several times shares the logic behind it."""
+    signal = Signal(like, name=name)
+    m.d.comb += signal.eq(value)
+    return signal
 
 
 def times(value: Value, factor: int) -> Value:
@@ -74,12 +78,3 @@ def unpack(word: Value, dtype: Integer) -> list[Value]:
     """The elements that `pack` put into `word`."""
     parts = [Value.cast(word[start : start + dtype.bits]) for start in range(0, len(word), dtype.bits)]
     return [part.as_signed() if dtype.signed else part for part in parts]
-
-
-def _const(value: int, dtype: Integer) -> Const:
-    return Const(value, shape(dtype))
-
-
-def _extended(value: Value, width: int) -> Value:
-    """A signed `value` with its sign repeated up to `width` bits."""
-    return Value.cast(value + Const(0, Shape(width - 1, True)))[:width].as_signed()

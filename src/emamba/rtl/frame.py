@@ -49,7 +49,7 @@ class PoolStage(wiring.Component):
                 m.d.sync += [after.eq(before) for before, after in pairwise(ring)]
             newest.append(ring[0])
         done = delayed(m, advance, Value.cast(self.source.valid & (now == self._tokens - 1)), reset=True)
-        sums = [requantize(value, self._op.shift, self._op.dtype) for value in newest]
+        sums = [requantize(m, value, self._op.shift, self._op.dtype) for value in newest]
         exit_.load(done, sums, Value.cast(True))
         return m
 

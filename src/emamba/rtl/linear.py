@@ -73,7 +73,7 @@ class LinearStage(wiring.Component):
 
         sums = self._accumulated(m, valid & advance, begins, sums, bias)
         done = delayed(m, advance, valid & ends, reset=True)
-        exit_.load(done, [requantize(value, self._op.shift, self._op.dtype) for value in sums], first)
+        exit_.load(done, [requantize(m, value, self._op.shift, self._op.dtype) for value in sums], first)
         return m
 
     def _weight_rows(self) -> list[Integers]:

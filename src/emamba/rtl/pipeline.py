@@ -25,11 +25,19 @@ def delayed(m: Module, advance: Value, value: Any, cycles: int = 1, reset: bool 
     if not isinstance(value, list):
         return delayed(m, advance, [value], cycles, reset)[0]
     for _ in range(cycles):
-        registers = [Signal(Value.cast(item).shape(), reset_less=not reset) for item in value]
+        registers = [_register(Value.cast(item), reset) for item in value]
         with m.If(advance):
             m.d.sync += [register.eq(item) for register, item in zip(registers, value, strict=True)]
         value = registers
     return value
+
+
+def _register(value: Value, reset: bool) -> Signal:
+    """A register for `value`; the name tells what it holds and how late."""
+    name, late = "value", ""
+    if isinstance(value, Signal):
+        name, _, late = value.name.partition("_after_")
+    return Signal(value.shape(), name=f"{name}_after_{int(late or 0) + 1}", reset_less=not reset)
 
 
 def total(m: Module, advance: Value, terms: Sequence[Value]) -> tuple[Value, int]:

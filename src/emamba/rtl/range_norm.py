@@ -60,7 +60,7 @@ class RangeNormStage(wiring.Component):
         products = delayed(m, advance, [Value.cast(x * factor) for x in centred])
         valid = delayed(m, advance, Value.cast(step), 2, reset=True)
         first = delayed(m, advance, Value.cast(token.output.payload.first), 2)
-        exit_.load(valid, [requantize(value, self._op.shift, self._op.dtype) for value in products], first)
+        exit_.load(valid, [requantize(m, value, self._op.shift, self._op.dtype) for value in products], first)
         return m
 
     def _statistics(self, m: Module) -> tuple[Value, Value, Value, Signal]:

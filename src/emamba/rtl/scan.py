@@ -91,7 +91,9 @@ class ScanStage(wiring.Component):
         )
         drive = delayed(m, advance, [round_shift(value, op.drive_shift) for value in drive], late - 1)
         decay = [
-            curve.look_up(m, f"decay_{lane}", op.decay, requantize(value, op.argument_shift, op.decay.domain), advance)
+            curve.look_up(
+                m, f"decay_{lane}", op.decay, requantize(m, value, op.argument_shift, op.decay.domain), advance
+            )
             for lane, value in enumerate(arguments)
         ]
         first = delayed(m, advance, Value.cast(self.x.payload.first), 2 + late)
@@ -130,7 +132,7 @@ class ScanStage(wiring.Component):
         decay: list[Value],
         drive: list[Value],
     ) -> list[Value]:
-        """`state = requantize(saturate(decay * state + drive))`, two moves after `decay` and `drive`."""
+        """`state = requantize(m, saturate(decay * state + drive))`, two moves after `decay` and `drive`."""
         op = self._op
         lanes = self._channels * self._states
         m.submodules.state = memory = Memory(
@@ -141,8 +143,8 @@ class ScanStage(wiring.Component):
         states = [Value.cast(Mux(first, 0, old)) for old in unpack(read.data, op.state)]
         kept = delayed(m, advance, [Value.cast(a * old) for a, old in zip(decay, states, strict=True)])
         drive = delayed(m, advance, drive)
-        totals = [saturate(Value.cast(a + b), op.compute) for a, b in zip(kept, drive, strict=True)]
-        news = [requantize(value, op.decay_fraction, op.state) for value in totals]
+        totals = [saturate(m, Value.cast(a + b), op.compute) for a, b in zip(kept, drive, strict=True)]
+        news = [requantize(m, value, op.decay_fraction, op.state) for value in totals]
         m.d.comb += [
             write.addr.eq(delayed(m, advance, address, 2)),
             write.data.eq(Cat(news)),
@@ -168,7 +170,7 @@ class ScanStage(wiring.Component):
         results = self._summed(m, valid & advance, begins, sums, skipped)
         done = delayed(m, advance, valid & delayed(m, advance, at.last_group, late), reset=True)
         first = delayed(m, advance, Value.cast(self.x.payload.first), late + 1)
-        exit_.load(done, [requantize(value, op.shift, op.dtype) for value in results], first)
+        exit_.load(done, [requantize(m, value, op.shift, op.dtype) for value in results], first)
 
     def _summed(self, m: Module, step: Value, begins: Value, sums: list[Value], skipped: list[Value]) -> list[Value]:
         """Running sums over the groups of states, one a channel lane."""
