@@ -1,0 +1,132 @@
+"""A design becomes a program that simulates it: Verilator, a generated harness, and the C++ compiler.
+
+The harness is `templates/harness.cpp.j2`. Verilator's own makefile is not used: the wheel's names the
+compiler of the machine that it was built on, and refuses folders with spaces.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from emamba import files
+from emamba.eda.process import run, which
+from emamba.eda.verilator import verilator, verilator_root
+from emamba.rtl.design import Design
+
+_OPTIONS = (
+    *("--prefix", "Model", "--top-module", "bench", "--Mdir", "."),
+    *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--output-split", "4000", "-Wno-lint"),
+)
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+_PART_BYTES = 600_000  # generated C++ that one compiler process gets
+_MAKEFILE = """\
+INCLUDE := -I. -I"{include}" -I"{include}/vltstd"
+simulator: runtime.o {objects}
+\t{compiler} -o $@ $^ -pthread
+runtime.o:
+\t{compiler} -std=gnu++17 -w -O0 $(INCLUDE) -c runtime.cpp
+fast_%.o: fast_%.cpp
+\t{compiler} -std=gnu++17 -w -O1 $(INCLUDE) -c $<
+slow_%.o: slow_%.cpp
+\t{compiler} -std=gnu++17 -w -O0 $(INCLUDE) -c $<
+"""
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A program that simulates `design`."""
+
+    design: Design
+    executable: Path
+
+
+def build_simulator(design: Design, verilog: str, folder: Path) -> Simulator:
+    """The simulator of `verilog`, the Verilog of `design`.
+
+    Programs are kept in `folder` under a hash of what they are built from: nothing is built twice, and
+    several designs can share a folder (and with it the compiled runtime of Verilator).
+    """
+    sources = _sources(design, verilog)
+    tools = (*_OPTIONS, _MAKEFILE, verilator(["--version"], Path.cwd(), "reinstall verilator"))
+    executable = folder / f"simulator-{files.digest(*sources.values(), *tools)[:16]}"
+    if not executable.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            _build(sources, Path(name), folder / f"runtime-{files.digest(*tools)[:16]}.o")
+            os.replace(Path(name) / "simulator", executable)
+    return Simulator(design, executable)
+
+
+def frame_cycles(design: Design) -> int:
+    """Cycles that one frame alone may take, generously: each stage at its slowest, one after the other."""
+    slowest = max(design.interval_cycles, *(stage.cycles for stage in design.stages))
+    return design.input.tokens * slowest + sum(stage.cycles for stage in design.stages)
+
+
+def _build(sources: dict[str, str], folder: Path, runtime: Path) -> None:
+    """Leaves `simulator` in `folder`; `runtime` is used if it exists, and made otherwise."""
+    for name, content in sources.items():
+        files.write(folder / name, content)
+    inputs = ["design.vlt", "bench.v", "design.v"]
+    verilator(["--cc", *_OPTIONS, *inputs], folder, "check the Verilog with a linter")
+    objects = _parts(folder)
+    compiler = which("g++", "install a C++ compiler, for example `apt install g++`")
+    include = verilator_root() / "include"
+    files.write(folder / "Makefile", _MAKEFILE.format(include=include, objects=" ".join(objects), compiler=compiler))
+    if runtime.exists():
+        shutil.copy(runtime, folder / "runtime.o")
+    make = which("make", "install make, for example `apt install make`")
+    run([make, f"-j{os.cpu_count()}"], folder, "the C++ that Verilator wrote does not compile here; try a newer g++")
+    if not runtime.exists():
+        os.replace(folder / "runtime.o", runtime)
+
+
+def _parts(folder: Path) -> list[str]:
+    """Joins the generated C++ into few, equally large parts, because headers cost most; their objects."""
+    generated = sorted(folder.glob("Model*.cpp"))
+    slow = [path for path in generated if "Slow" in path.name]
+    fast = [folder / "harness.cpp", *(path for path in generated if path not in slow)]
+    return [*_joined(folder, "fast", fast, _PART_BYTES), *_joined(folder, "slow", slow, 4 * _PART_BYTES)]
+
+
+def _joined(folder: Path, kind: str, paths: Iterable[Path], size: int) -> list[str]:
+    sizes = {path.name: path.stat().st_size for path in paths}
+    parts: list[list[str]] = [[] for _ in range(1 + sum(sizes.values()) // size)]
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        min(parts, key=lambda part: sum(sizes[other] for other in part)).append(name)
+    for index, part in enumerate(parts):
+        files.write(folder / f"{kind}_{index}.cpp", "".join(f'#include "{name}"\n' for name in part))
+    return [f"{kind}_{index}.o" for index in range(len(parts))]
+
+
+def _sources(design: Design, verilog: str) -> dict[str, str]:
+    """What is compiled: file name -> content. The .vlt file keeps what the harness reads, and makes it readable."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("emamba.eda"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    context = {
+        "design": design,
+        "drain": frame_cycles(design),
+        "phase_bits": frame_cycles(design).bit_length() + 1,
+        "input_bits": design.input.lanes * design.input.dtype.bits + 1,
+        "output_bits": design.output.lanes * design.output.dtype.bits + 1,
+    }
+    names = ("bench.v", "harness.cpp")
+    rendered = {name: environment.get_template(f"{name}.j2").render(context) for name in names}
+    readable = "".join(f'public_flat_rd -module "{design.top}" -var "{names}"\n' for names in ("tap_*", "busy_*"))
+    return {
+        **rendered,
+        "design.v": verilog,
+        "design.vlt": f'`verilator_config\n{readable}inline -module "{design.top}"\n',
+        "runtime.cpp": "".join(f'#include "{name}"\n' for name in _RUNTIME),
+    }
