@@ -12,7 +12,7 @@ demo: $(STAMP)
 	@$(BIN)/emamba demo
 
 test: $(STAMP)
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist loadgroup
 
 check: $(STAMP)
 	@$(BIN)/ruff check

@@ -151,6 +151,22 @@ def test_flow_takes_a_recipe_or_a_run(emamba, monkeypatch, toy_run, tmp_path):
     assert asked == [("toy", toy_run), ("toy", Path("runs/toy")), ("toy", Path("there"))]
 
 
+def test_doctor_lists_what_is_there(emamba):
+    ended = emamba("doctor")
+    assert ended.code == 0
+    assert re.search(r"^verilator +5\.\d+", ended.out, re.MULTILINE)
+    assert {tool["name"] for tool in json.loads(emamba("doctor", "--json").out)} >= {"Python", "torch", "make"}
+
+
+def test_doctor_tells_what_is_missing(emamba, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ended = emamba("doctor")
+    assert ended.code == 5
+    assert re.search(r"^make +missing +verify the circuit", ended.out, re.MULTILINE)
+    assert ended.told[0] == "error: missing: C compiler, C++ compiler, make, size"
+    assert "apt install make" in ended.told[1]
+
+
 # Bad input: each with its exit code, two lines, and nothing half-written.
 
 

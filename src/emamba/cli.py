@@ -10,7 +10,7 @@ import errno
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ from rich.text import Text
 
 from emamba import __version__, flow
 from emamba.config import Config, load_config, recipes
-from emamba.errors import EmambaError, StorageError
+from emamba.errors import EmambaError, StorageError, ToolError
 
 INTERRUPTED = 130
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -174,6 +174,21 @@ def report(run: Run, force: Force = False, as_json: Json = False) -> None:
     _finish(run, results, as_json)
 
 
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """The tools that stages need: found, in which version, or missing."""
+    tools = flow.doctor()
+    if as_json:
+        print(json.dumps(tools, indent=1))
+    else:
+        _print_table((tool["name"], tool["found"] or "missing", tool["needed_for"]) for tool in tools)
+    missing = [tool for tool in tools if not tool["found"]]
+    if missing:
+        raise ToolError(
+            f"missing: {', '.join(tool['name'] for tool in missing)}", "; ".join(tool["hint"] for tool in missing)
+        )
+
+
 def _begun(recipe: str, run: Path | None) -> tuple[Config, Path]:
     """The recipe and the run folder that a verb begins with; a run folder stands for its recipe."""
     if (Path(recipe) / "config.toml").is_file():
@@ -190,18 +205,21 @@ def _finish(run: Path, results: dict[str, Any], as_json: bool, *groups: str) -> 
     from emamba.report import load_results
     from emamba.report.summary import groups as grouped
 
+    wanted = [group for group in grouped(load_results(run)) if not groups or group.title in groups]
+    _print_table(row for group in wanted for row in group.rows)
+    if not groups:
+        print(f"report: {run / 'report.html'}")
+
+
+def _print_table(rows: Iterable[Sequence[str]]) -> None:
+    """Rows of a name, a value, and a note that may wrap."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(style="dim")
-    for group in grouped(load_results(run)):
-        if not groups or group.title in groups:
-            for row in group.rows:
-                table.add_row(*map(Text, row))
-    console = Console()
-    console.print(table)
-    if not groups:
-        console.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False, highlight=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
 
 
 @contextmanager

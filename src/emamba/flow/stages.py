@@ -131,6 +131,13 @@ def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Resul
     return read_json(run / "report.json")
 
 
+def doctor() -> list[Results]:
+    """The tools that stages need: name, version found (None if missing), what for, and how to get it."""
+    from emamba.eda.tools import tools
+
+    return [asdict(tool) for tool in tools()]
+
+
 def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba import training
     from emamba.data import load_dataset
