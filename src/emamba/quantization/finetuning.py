@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emamba import graph
-from emamba.config import Config
+from emamba.config import Config, QuantizationConfig
 from emamba.data import Dataset
 from emamba.fixed import Integers, dequantize, quantize
 from emamba.graph import golden
-from emamba.model import Mamba
+from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
 from emamba.quantization.calibration import Scales
 from emamba.quantization.lowering import lowered
@@ -32,16 +31,30 @@ def finetune(
 ) -> tuple[Mamba, tuple[Epoch, ...]]:
     """A copy of `model` trained on as integers for `quantization.finetune_epochs`, and its history.
 
-    The scales stay as they are. All else is as in training. TrainingError if the loss diverges.
+    It learns to give the logits of `model` with exact curves rather than the labels: on those, a model
+    that knows its training images by heart drifts from what was measured, and gains nothing. The scales
+    stay as they are; images and batches are as in training. TrainingError if the loss diverges.
     """
-    tuned, choice = deepcopy(model), config.quantization
+    tuned, teacher, choice = deepcopy(model), exact_twin(model), config.quantization
     if not choice.finetune_epochs:
         return tuned, ()
+
+    def distance(tokens: Tensor, labels: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = teacher(tokens)
+        return nn.functional.mse_loss(integer_logits(tuned, scales, choice, tokens), wanted)
+
     changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
     training = config.training.model_copy(update=changes)
-    forward = partial(_logits, tuned, scales, config)
     with reproducible(training.seed):
-        return tuned, fit(tuned, forward, dataset.train, config.data.patch, training, progress, "fine-tune")
+        return tuned, fit(tuned, distance, dataset.train, config.data.patch, training, progress, "fine-tune")
+
+
+def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:
+    """Logits [batch, classes] of the graph that `lower` makes of `model`, with gradients."""
+    operations = streams.unfold(model)
+    integers = lowered(operations, scales, config)
+    return straight_through(operations, integers, scales, tokens)[operations[-1].name][:, 0]
 
 
 def straight_through(
@@ -60,12 +73,6 @@ def straight_through(
         lo, hi = dequantize([integer.dtype.lo, integer.dtype.hi], integer.fraction_bits)
         values[integer.name] = _replaced(smooth.clamp(lo, hi), exact[integer.name], integer.fraction_bits)
     return values
-
-
-def _logits(model: Mamba, scales: Scales, config: Config, tokens: Tensor) -> Tensor:
-    operations = streams.unfold(model)
-    integers = lowered(operations, scales, config.quantization)
-    return straight_through(operations, integers, scales, tokens)[operations[-1].name][:, 0]
 
 
 def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Scales) -> streams.Operation:

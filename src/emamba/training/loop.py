@@ -18,6 +18,7 @@ from emamba.data import Dataset, Images, Split, patches
 from emamba.errors import TrainingError
 from emamba.model import Mamba
 
+Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and labels [batch]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
@@ -41,19 +42,23 @@ def train(config: Config, dataset: Dataset, progress: Progress = silent) -> tupl
     with reproducible(config.training.seed):
         example = patches(dataset.train.images[:1], config.data.patch)
         model = Mamba(config.model, example.shape[2], example.shape[1], dataset.classes)
-        return model, fit(model, model, dataset.train, config.data.patch, config.training, progress, "train")
+
+        def loss(tokens: Tensor, labels: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(model(tokens), labels)
+
+        return model, fit(model, loss, dataset.train, config.data.patch, config.training, progress, "train")
 
 
 def fit(
     model: nn.Module,
-    forward: Callable[[Tensor], Tensor],
+    objective: Loss,
     split: Split,
     patch: int,
     training: TrainingConfig,
     progress: Progress,
     label: str,
 ) -> tuple[Epoch, ...]:
-    """Trains the parameters of `model` in place so that `forward(tokens)` gives the labels of `split`."""
+    """Trains the parameters of `model` in place so that `objective` gets small on `split`."""
     rng = np.random.default_rng(training.seed)
     batches = math.ceil(len(split.labels) / training.batch_size)
     optimizer = _optimizer(model, training)
@@ -62,7 +67,7 @@ def fit(
     for epoch in range(1, training.epochs + 1):
         total = 0.0
         for number, (tokens, labels) in enumerate(_batches(split, patch, training, rng)):
-            loss = nn.functional.cross_entropy(forward(tokens), labels)
+            loss = objective(tokens, labels)
             optimizer.zero_grad()
             loss.backward()
             steepness = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
