@@ -17,7 +17,7 @@ test: $(STAMP)
 check: $(STAMP)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Runs stay: they are the user's.
 clean:
