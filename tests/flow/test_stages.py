@@ -7,6 +7,7 @@ import pytest
 
 from emamba import flow
 from emamba.config import parse_config
+from emamba.errors import ConfigError
 from emamba.graph import content_hash, load
 from emamba.report import load_results
 from toy import TOY
@@ -137,3 +138,10 @@ def test_progress_counts_up_to_its_total(tmp_path):
     done, total, label = seen[-1]
     assert (done, label) == (total, "train")
     assert total > 10
+
+
+def test_a_model_without_an_integer_form_is_refused_before_it_is_trained(tmp_path):
+    config = parse_config(TOY.replace("[model]", '[model]\nnorm = "layer"'))
+    with pytest.raises(ConfigError, match="model.norm 'layer' has no integer form"):
+        flow.flow(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -50,7 +50,13 @@ def demo(run: Path, force: bool = False, listener: Listener = SILENT) -> Results
 
 
 def flow(config: Config, run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
-    """All stages in order for `config`, in the folder `run`; gives the content of report.json."""
+    """All stages in order for `config`, in the folder `run`; gives the content of report.json.
+
+    ConfigError before anything is trained if the model has no integer form.
+    """
+    from emamba.quantization import lowerable
+
+    lowerable(config.model)
     train(config, run, force, listener)
     quantize(run, force, listener)
     emit(run, force, listener)
