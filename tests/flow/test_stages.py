@@ -142,6 +142,6 @@ def test_progress_counts_up_to_its_total(tmp_path):
 
 def test_a_model_without_an_integer_form_is_refused_before_it_is_trained(tmp_path):
     config = parse_config(TOY.replace("[model]", '[model]\nnorm = "layer"'))
-    with pytest.raises(ConfigError, match="model.norm 'layer' has no integer form"):
+    with pytest.raises(ConfigError, match=r"model\.norm 'layer' has no integer form"):
         flow.flow(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
