@@ -1,5 +1,6 @@
 """Puts this folder on the path, so that tests share `cases`; a toy run folder for those that need one."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -7,6 +8,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def simulators(tmp_path_factory):
+    """Where tests build simulators: one folder for all workers, because a part that is slow to compile is shared."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "simulators"
 
 
 @pytest.fixture(scope="session")

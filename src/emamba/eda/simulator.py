@@ -33,7 +33,7 @@ simulator: runtime.o {objects}
 runtime.o:
 \t{compiler} -std=gnu++17 -w -O0 $(INCLUDE) -c runtime.cpp
 fast_%.o: fast_%.cpp
-\t{compiler} -std=gnu++17 -w -O1 $(INCLUDE) -c $<
+\t{compiler} -std=gnu++17 -w {level} $(INCLUDE) -c $<
 slow_%.o: slow_%.cpp
 \t{compiler} -std=gnu++17 -w -O0 $(INCLUDE) -c $<
 """
@@ -47,20 +47,27 @@ class Simulator:
     executable: Path
 
 
-def build_simulator(design: Design, verilog: str, folder: Path) -> Simulator:
+def build_simulator(design: Design, verilog: str, folder: Path, optimised: bool = True) -> Simulator:
     """The simulator of `verilog`, the Verilog of `design`.
+
+    Not `optimised`, it is built in half the time and takes ten times as long to run.
 
     Programs are kept in `folder` under a hash of what they are built from: nothing is built twice, and
     several designs can share a folder (and with it the compiled runtime of Verilator).
     """
     sources = _sources(design, verilog)
+    level = "-O1" if optimised else "-O0"
     tools = (*_OPTIONS, _MAKEFILE, verilator(["--version"], Path.cwd(), "reinstall verilator"))
-    executable = folder / f"simulator-{files.digest(*sources.values(), *tools)[:16]}"
-    if not executable.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    executable = folder / f"simulator-{files.digest(*sources.values(), *tools, level)[:16]}"
+    runtime = folder / f"runtime-{files.digest(*tools)[:16]}.o"
+
+    def build(beside: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as name:
-            _build(sources, Path(name), folder / f"runtime-{files.digest(*tools)[:16]}.o")
-            os.replace(Path(name) / "simulator", executable)
+            _build(sources, level, Path(name), runtime)
+            os.replace(Path(name) / "simulator", beside)
+
+    if not executable.exists():
+        files.write_with(executable, build)
     return Simulator(design, executable)
 
 
@@ -70,7 +77,7 @@ def frame_cycles(design: Design) -> int:
     return design.input.tokens * slowest + sum(stage.cycles for stage in design.stages)
 
 
-def _build(sources: dict[str, str], folder: Path, runtime: Path) -> None:
+def _build(sources: dict[str, str], level: str, folder: Path, runtime: Path) -> None:
     """Leaves `simulator` in `folder`; `runtime` is used if it exists, and made otherwise."""
     for name, content in sources.items():
         files.write(folder / name, content)
@@ -79,7 +86,8 @@ def _build(sources: dict[str, str], folder: Path, runtime: Path) -> None:
     objects = _parts(folder)
     compiler = which("g++", "install a C++ compiler, for example `apt install g++`")
     include = verilator_root() / "include"
-    files.write(folder / "Makefile", _MAKEFILE.format(include=include, objects=" ".join(objects), compiler=compiler))
+    choices = {"compiler": compiler, "include": include, "level": level, "objects": " ".join(objects)}
+    files.write(folder / "Makefile", _MAKEFILE.format(**choices))
     if runtime.exists():
         shutil.copy(runtime, folder / "runtime.o")
     make = which("make", "install make, for example `apt install make`")
@@ -89,11 +97,16 @@ def _build(sources: dict[str, str], folder: Path, runtime: Path) -> None:
 
 
 def _parts(folder: Path) -> list[str]:
-    """Joins the generated C++ into few, equally large parts, because headers cost most; their objects."""
-    generated = sorted(folder.glob("Model*.cpp"))
+    """Joins the C++ into few, equally large parts, because headers cost most; their objects.
+
+    Verilator calls slow what runs once: that is never optimised.
+    """
+    generated = [folder / "harness.cpp", *sorted(folder.glob("Model*.cpp"))]
+    if sum(path.stat().st_size for path in generated) < _PART_BYTES:
+        return _joined(folder, "fast", generated, _PART_BYTES)
     slow = [path for path in generated if "Slow" in path.name]
-    fast = [folder / "harness.cpp", *(path for path in generated if path not in slow)]
-    return [*_joined(folder, "fast", fast, _PART_BYTES), *_joined(folder, "slow", slow, 4 * _PART_BYTES)]
+    fast = [path for path in generated if path not in slow]
+    return [*_joined(folder, "fast", fast, _PART_BYTES), *_joined(folder, "slow", slow, 2 * _PART_BYTES)]
 
 
 def _joined(folder: Path, kind: str, paths: Iterable[Path], size: int) -> list[str]:

@@ -19,6 +19,7 @@ _PASSES = (
 # What Verilog from Yosys cannot do without.
 _WAIVED = (
     "DECLFILENAME",  # one file holds all modules
+    "CASEINCOMPLETE",  # the default is assigned before the case
     "WIDTH",  # operands are as wide as Amaranth made them, not as their targets
     "UNUSEDSIGNAL",  # every port and slice has a wire of its own, also the unused bits of a sum
     "PROCASSINIT",  # registers and memories have power-up values

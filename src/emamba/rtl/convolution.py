@@ -48,10 +48,11 @@ class ConvolutionStage(wiring.Component):
             place,
             advance,
         )
-        fresh = [delayed(m, advance, age >= back) for back in range(kernel)]
+        fresh = [delayed(m, advance, age >= back) for back in range(1, kernel)]
         sums, cycles = [], 0
         for lane in range(self._lanes):
-            taps = [Mux(fresh[back], window[back][lane], 0) for back in range(kernel)]
+            older = [Mux(valid, tap[lane], 0) for valid, tap in zip(fresh, window[1:], strict=True)]
+            taps = [window[0][lane], *older]
             row = weights[lane * kernel : (lane + 1) * kernel][::-1]
             products = delayed(m, advance, [Value.cast(a * b) for a, b in zip(taps, row, strict=True)])
             value, cycles = total(m, advance, products)

@@ -1,0 +1,51 @@
+"""The simulated Verilog against the golden executor, bit for bit, every tensor, with and without stalls.
+
+Compiling is what costs, so that one simulator serves all runs of a case.
+"""
+
+import numpy as np
+import pytest
+
+from cases import Case, operation_cases, random_network
+from emamba.eda.simulation import simulate
+from emamba.eda.simulator import Simulator, build_simulator
+from emamba.eda.verilog import verilog
+from emamba.graph import run
+from emamba.rtl import build
+
+# Cycles between two tokens: fully parallel, in between, and one multiplier an operation.
+INTERVALS = (4, 24, 4000)
+
+
+def simulator(case: Case, interval_cycles: int, folder) -> Simulator:
+    design = build(case.graph, interval_cycles)
+    return build_simulator(design, verilog(design.rtlil, design.top), folder, optimised=False)
+
+
+def check_all(case: Case, built: Simulator, **options) -> None:
+    """Simulates the frames of `case` and compares every element of every tensor."""
+    simulation = simulate(built, case.frames, trace=range(len(case.frames)), **options)
+    expected = run(case.graph, case.frames)
+    different = [name for name, tensor in expected.items() if not np.array_equal(tensor, simulation.tensors[name])]
+    assert different == []
+    assert np.array_equal(simulation.outputs, expected[case.graph.output.name])
+
+
+@pytest.mark.parametrize("case", operation_cases(), ids=str)
+def test_every_operation_gives_the_golden_integers(case: Case, simulators):
+    index = [str(other) for other in operation_cases()].index(str(case))
+    built = simulator(case, INTERVALS[index % len(INTERVALS)], simulators)
+    check_all(case, built)
+    for seed in range(4):
+        check_all(case, built, seed=seed)
+
+
+@pytest.mark.parametrize(("seed", "interval_cycles"), [(0, 16), (1, 60), (2, 400)])
+def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simulators):
+    case = random_network(seed)
+    built = simulator(case, interval_cycles, simulators)
+    check_all(case, built)
+    check_all(case, built, seed=seed)
+    beats = case.graph.tokens * built.design.input.beats
+    for stalls, reset_after in ((None, 1), (7, beats + beats // 2), (8, 2 * beats)):
+        check_all(case, built, seed=stalls, reset_after=reset_after)
