@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cases import Case, operation_cases, random_network
-from emamba.eda.simulation import simulate
+from emamba.eda.simulation import Simulation, simulate
 from emamba.eda.simulator import Simulator, build_simulator
 from emamba.eda.verilog import verilog
 from emamba.graph import run
@@ -22,13 +22,14 @@ def simulator(case: Case, interval_cycles: int, folder) -> Simulator:
     return build_simulator(design, verilog(design.rtlil, design.top), folder, optimised=False)
 
 
-def check_all(case: Case, built: Simulator, **options) -> None:
+def check_all(case: Case, built: Simulator, **options) -> Simulation:
     """Simulates the frames of `case` and compares every element of every tensor."""
     simulation = simulate(built, case.frames, trace=range(len(case.frames)), **options)
     expected = run(case.graph, case.frames)
     different = [name for name, tensor in expected.items() if not np.array_equal(tensor, simulation.tensors[name])]
     assert different == []
     assert np.array_equal(simulation.outputs, expected[case.graph.output.name])
+    return simulation
 
 
 @pytest.mark.parametrize("case", operation_cases(), ids=str)
@@ -40,11 +41,18 @@ def test_every_operation_gives_the_golden_integers(case: Case, simulators):
         check_all(case, built, seed=seed)
 
 
-@pytest.mark.parametrize(("seed", "interval_cycles"), [(0, 16), (1, 60), (2, 400)])
+def slowest_stage(case: Case, built: Simulator) -> int:
+    """Cycles a frame of the stage that has most to do: no pipeline is faster."""
+    graph, stages = case.graph, built.design.stages
+    return max(stage.cycles * graph.frame_tokens(source) for stage in stages for source in stage.sources)
+
+
+@pytest.mark.parametrize(("seed", "interval_cycles"), [(3, 9), (0, 16), (1, 60), (2, 400)])
 def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simulators):
     case = random_network(seed)
     built = simulator(case, interval_cycles, simulators)
-    check_all(case, built)
+    measured = check_all(case, built)
+    assert measured.cycles_per_frame == slowest_stage(case, built), "a FIFO is too small"
     check_all(case, built, seed=seed)
     beats = case.graph.tokens * built.design.input.beats
     for stalls, reset_after in ((None, 1), (7, beats + beats // 2), (8, 2 * beats)):
