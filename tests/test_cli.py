@@ -290,6 +290,10 @@ def child(*arguments, **options) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
+def heeding_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_full_disk_during_training_loses_nothing(toy_run):
     """Files may not grow beyond 2,000 bytes here: the checkpoint hits the limit half-way."""
     before = contents(toy_run)
@@ -308,12 +312,16 @@ def test_a_full_disk_during_training_loses_nothing(toy_run):
 def test_ctrl_c_during_training_loses_nothing(toy_run, tmp_path):
     before = contents(toy_run)
     slow = recipe(tmp_path, "training.epochs = 5000", "training.learning_rate = 0.001")
-    done = child("train", slow, "--run", toy_run, cwd=tmp_path)
-    assert done.stderr
-    assert done.stderr.readline() == "train ...\n"
-    time.sleep(4)
-    done.send_signal(signal.SIGINT)
-    out, errors = done.communicate(timeout=60)
+    # A shell starts background jobs with Ctrl-C ignored, and this test may be one.
+    done = child("train", slow, "--run", toy_run, cwd=tmp_path, preexec_fn=heeding_ctrl_c)
+    try:
+        assert done.stderr
+        assert done.stderr.readline() == "train ...\n"
+        time.sleep(4)
+        done.send_signal(signal.SIGINT)
+        out, errors = done.communicate(timeout=60)
+    finally:
+        done.kill()
     assert (done.returncode, out) == (130, "")
     assert errors.splitlines() == ["interrupted: finished stages are kept, the same command goes on from there"]
     after = contents(toy_run)

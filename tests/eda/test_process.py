@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,9 @@ def test_interrupt_ends_the_program(tmp_path):
         "import sys; from pathlib import Path; from emamba.eda import process; "
         f"process.run([sys.executable, '-c', {inner!r}], Path({str(tmp_path)!r}), 'hint')"
     )
-    session = subprocess.Popen([sys.executable, "-c", outer], stderr=subprocess.PIPE)
+    # A shell starts background jobs with Ctrl-C ignored, and this test may be one.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    session = subprocess.Popen([sys.executable, "-c", outer], stderr=subprocess.PIPE, preexec_fn=heeding)
     pid = tmp_path / "pid"
     wait_for(lambda: pid.exists() and pid.read_text() != "")
     session.send_signal(signal.SIGINT)
