@@ -1,29 +1,37 @@
 """Resources by component, and that nothing is left out or counted twice."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cases import case, linear, norm, operation_cases
+from cases import case, linear, norm, operation_cases, random_network
 from emamba.eda import synthesis
 from emamba.eda.synthesis import Resources, synthesize
 from emamba.eda.verilog import verilog
 from emamba.errors import ToolError
-from emamba.graph import Linear
 from emamba.rtl import build
 
 
-def test_components_are_stages_and_links_and_their_multipliers_become_dsps():
+@pytest.fixture(scope="module")
+def small():
     rng = np.random.default_rng(0)
-    op = linear(rng, 10, 6, 7)
-    head = Linear(**{**vars(op), "name": "head", "source": "norm"})
-    graph = case("synthesis", rng, 4, 10, norm(10), head).graph
-    design = build(graph, 10)
-    found = synthesize(verilog(design.rtlil, design.top), design.top)
-    assert set(found.components) == {"input", "norm", "head", "links"}
-    assert {name: found.components[name].DSP for name in ("norm", "head")} == {"norm": 1, "head": 6}
-    assert design.multipliers == found.totals.DSP
-    assert all(resources.LUT > 0 and resources.FF > 0 for resources in found.components.values())
-    written = found.to_json()
+    head = replace(linear(rng, 10, 6, 7), name="head", source="norm")
+    return build(case("synthesis", rng, 4, 10, norm(10), head).graph, 10)
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    return synthesize(verilog(small.rtlil, small.top), small.top)
+
+
+def test_components_are_stages_and_links_and_their_multipliers_become_dsps(small, whole):
+    assert set(whole.components) == {"input", "norm", "head", "links"}
+    assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 1, "head": 6}
+    assert small.multipliers == whole.totals.DSP
+    assert all(resources.LUT > 0 and resources.FF > 0 for resources in whole.components.values())
+    written = whole.to_json()
     for kind, total in written["totals"].items():
         assert total == sum(component[kind] for component in written["components"])
 
@@ -45,6 +53,32 @@ def test_the_sum_of_the_components_is_what_yosys_counts():
         "links": Resources(FF=3),
         "forks": Resources(LUT=1, FF=1),
     }
+
+
+def test_each_child_is_in_one_part_with_all_that_is_inside_it():
+    design = build(random_network(0).graph, 60)
+    text = verilog(design.rtlil, design.top)
+    parts = synthesis._parts(text, design.top)
+    names = [synthesis._MODULE.findall(part) for part in parts]
+    assert len(parts) == synthesis._PARTS
+    assert max(map(len, parts)) < 2 * min(map(len, parts))
+    assert all(found[0] == design.top for found in names)
+    assert sorted(name for found in names for name in found[1:]) == sorted(synthesis._MODULE.findall(text)[1:])
+    for part, found in zip(parts, names, strict=True):
+        assert set(re.findall(r"^  \\(\S+)  \S+ +\($", part, re.MULTILINE)) == set(found[1:])
+
+
+def test_the_parts_together_are_the_whole(small, whole, monkeypatch):
+    """What abc finds depends on names, by a few LUTs; all else is counted out."""
+    text = verilog(small.rtlil, small.top)
+    assert len(synthesis._parts(text, small.top)) == 1
+    monkeypatch.setattr(synthesis, "_PART_BYTES", len(text) // 2)
+    assert len(synthesis._parts(text, small.top)) == 3
+    parts = synthesize(text, small.top)
+    assert list(parts.components) == list(whole.components)
+    for name, resources in whole.components.items():
+        assert replace(parts.components[name], LUT=0) == replace(resources, LUT=0)
+        assert abs(parts.components[name].LUT - resources.LUT) <= max(2, resources.LUT // 20)
 
 
 def test_an_unknown_cell_is_not_passed_over():

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from emamba import files
-from emamba.eda.yosys import yosys
+from emamba.eda.yosys import yosys_at_once
 from emamba.errors import ToolError
 
 TARGET = "xcup"
 
 # These are the steps of `synth_xilinx`, with `abc` in place of `abc9`, which took three times as long
-# and a third more LUTs. Ports get no pads and clocks no buffers: the core is part of something larger.
-_OPTIONS = f"-family {TARGET} -flatten -noiopad -noclkbuf"
+# and a third more LUTs; and without wide multiplexers, which took more LUTs than they saved. Ports get
+# no pads and clocks no buffers: the core is part of something larger.
+_OPTIONS = f"-family {TARGET} -flatten -noiopad -noclkbuf -nowidelut"
 _STEPS = ("begin", "prepare", "map_dsp", "coarse", "map_memory", "map_ffram", "fine", "map_cells", "map_ffs")
 _MAPPING = (
     "opt_expr -mux_undef -noclkinv",
-    "abc -luts 2:2,3,6:5,10,20",
+    "abc -luts 2:2,3,6:5",
     "clean",
     "xilinx_srl -fixed -minlen 3",
     "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
@@ -36,6 +37,11 @@ _MAPPING = (
 _LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4}
 _SHIFTERS = {"SRL16E": 1, "SRLC32E": 1}
 _BRAM = {"RAMB18E2": 0.5, "RAMB36E2": 1.0}
+# What abc finds depends a little on the parts, so that their number does not depend on the machine.
+_PARTS = 4  # synthesised at once, at most
+_PART_BYTES = 200_000  # of Verilog that are worth another process
+_MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
+_INSTANCE = re.compile(r"^  \\(\S+)  \S+ +\(\n.*?^  \);\n", re.MULTILINE | re.DOTALL)
 _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 
 
@@ -72,20 +78,57 @@ class Synthesis:
 
 
 def synthesize(verilog: str, top: str) -> Synthesis:
-    """Maps the module `top` of `verilog` to AMD UltraScale+, component by component.
+    """Maps the module `top` of `verilog`, as `eda.verilog` wrote it, to AMD UltraScale+.
 
     The children of the top module (stages, links, forks) keep their borders, so that each LUT belongs
-    to one; inside them everything is flattened. All links count as one component, and all forks.
-    ToolError when Yosys fails.
+    to one; inside them everything is flattened. Flattening them into each other would save a tenth of
+    the LUTs. All links count as one component, and all forks. ToolError when Yosys fails.
     """
-    children = " ".join(re.findall(rf"^module \\({re.escape(top)}\.\w+) ", verilog, re.MULTILINE))
+    texts = {f"part_{index}": text for index, text in enumerate(_parts(verilog, top))}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files.write(folder / "design.v", verilog)
-        kept = [f"setattr -mod -set keep_hierarchy 1 {children}"] if children else []
-        steps = [f"synth_xilinx {_OPTIONS} -top {top} -run {step}:{step}" for step in _STEPS]
-        yosys(["read_verilog design.v", *kept, *steps, *_MAPPING, "tee -q -o stat.json stat -json"], folder)
-        return Synthesis(TARGET, _components(json.loads(files.read_bytes(folder / "stat.json")), top))
+        for part, text in texts.items():
+            files.write(folder / f"{part}.v", text)
+        yosys_at_once({part: _commands(part, text, top) for part, text in texts.items()}, folder)
+        stats = [json.loads(files.read_bytes(folder / f"{part}.json")) for part in texts]
+    found = [_components(stat, top) for stat in stats]
+    names = sorted({name for components in found for name in components})
+    sums = {name: sum((components.get(name, Resources()) for components in found), start=Resources()) for name in names}
+    return Synthesis(TARGET, sums)
+
+
+def _parts(verilog: str, top: str) -> list[str]:
+    """`verilog` as texts of like length: the top module with a share of its children in each.
+
+    The children share no logic, and the top module has only wires of its own, so that nothing is lost.
+    """
+    modules = {found[1]: found[0] for found in _MODULE.finditer(verilog)}
+    instances = {found[1]: found[0] for found in _INSTANCE.finditer(modules.get(top, ""))}
+    texts = {child: _with_descendants(child, modules) for child in instances}
+    groups: list[list[str]] = [[] for _ in range(min(_PARTS, len(texts), 1 + len(verilog) // _PART_BYTES))]
+    for child in sorted(texts, key=lambda child: -len(texts[child])):
+        min(groups, key=lambda group: sum(len(texts[other]) for other in group)).append(child)
+    tops = [_without(modules[top], [instances[child] for child in texts if child not in group]) for group in groups]
+    parts = [text + "".join(texts[child] for child in group) for text, group in zip(tops, groups, strict=True)]
+    return parts or [verilog]
+
+
+def _with_descendants(child: str, modules: Mapping[str, str]) -> str:
+    return "".join(text for name, text in modules.items() if name == child or name.startswith(f"{child}."))
+
+
+def _without(text: str, instances: Iterable[str]) -> str:
+    for instance in instances:
+        text = text.replace(instance, "")
+    return text
+
+
+def _commands(part: str, verilog: str, top: str) -> list[str]:
+    """What Yosys does with the file of one part, whose content is `verilog`."""
+    children = " ".join(f"\\{found[1]}" for found in _MODULE.finditer(verilog) if found[1].count(".") == 1)
+    kept = [f"setattr -mod -set keep_hierarchy 1 {children}"] if children else []
+    steps = [f"synth_xilinx {_OPTIONS} -top {top} -run {step}:{step}" for step in _STEPS]
+    return [f"read_verilog {part}.v", *kept, *steps, *_MAPPING, f"tee -q -o {part}.json stat -json"]
 
 
 def _components(stat: Mapping[str, Any], top: str) -> dict[str, Resources]:
