@@ -178,8 +178,8 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
     A token reaches an operation over several paths. The longest needs no FIFO; each other one has to
     hold the tokens that enter during the difference of the two delays, and one more because beats
     leave and enter in bursts. With less than one whole token the design would deadlock; with less than
-    the difference it would be slow. A pool gives its token in one burst, for which its reader has the
-    whole next frame, so that token has a place too.
+    the difference it would be slow. A pool gathers a whole frame. It gives its token in one burst, for
+    which its reader has the whole next frame, so that token has a place too.
     """
     arrivals: dict[str, int] = {}
     tokens: dict[str, tuple[int, ...]] = {}
@@ -194,5 +194,7 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
         waits = [-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at]
         pooled = [isinstance(graph[name], Pool) for name in op.sources]
         tokens[op.name] = tuple(max(wait, int(pool)) for wait, pool in zip(waits, pooled, strict=True))
-        arrivals[op.name] = latest + _PIPELINE + (budget if isinstance(op, Linear | RangeNorm) else 0)
+        frame = interval_cycles * graph.tokens
+        gathered = frame if isinstance(op, Pool) else budget if isinstance(op, Linear | RangeNorm) else 0
+        arrivals[op.name] = latest + _PIPELINE + gathered
     return tokens
