@@ -60,6 +60,13 @@ def test_a_truncated_file_is_refused(path, kept):
         load_checkpoint(path, CONFIG)
 
 
+@pytest.mark.parametrize("header", ["[]", '{"__metadata__": null}', '{"__metadata__": {"emamba": 3}}'])
+def test_a_header_of_a_wrong_type_is_refused(path, header):
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(ArtifactError, match=r"model.safetensors is damaged"):
+        load_checkpoint(path, CONFIG)
+
+
 def test_every_altered_byte_is_found(path):
     good = path.read_bytes()
     for place in range(0, len(good), 97):

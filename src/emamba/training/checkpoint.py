@@ -39,7 +39,7 @@ def load_checkpoint(path: Path, config: Config) -> Mamba:
     data = files.read_bytes(path)
     try:
         about, tensors = _about(data), load(data)
-    except (ValueError, KeyError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _damaged(path, str(error)) from error
     if about.get("format") != FORMAT or about.get("version") != VERSION:
         fact = f"{path} is not an emamba checkpoint of version {VERSION}"
