@@ -50,7 +50,7 @@ class Simulator:
 def build_simulator(design: Design, verilog: str, folder: Path, optimised: bool = True) -> Simulator:
     """The simulator of `verilog`, the Verilog of `design`.
 
-    Not `optimised`, it is built in half the time and takes ten times as long to run.
+    Not `optimised`, it is built in two thirds of the time and takes five times as long to run.
 
     Programs are kept in `folder` under a hash of what they are built from: nothing is built twice, and
     several designs can share a folder (and with it the compiled runtime of Verilator).

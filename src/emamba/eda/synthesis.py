@@ -17,8 +17,8 @@ from emamba.errors import ToolError
 TARGET = "xcup"
 
 # These are the steps of `synth_xilinx`, with `abc` in place of `abc9`, which took three times as long
-# and a third more LUTs; and without wide multiplexers, which took more LUTs than they saved. Ports get
-# no pads and clocks no buffers: the core is part of something larger.
+# and a third more LUTs; and without wide multiplexers, with which components of this size took 4 % more
+# LUTs. Ports get no pads and clocks no buffers: the core is part of something larger.
 _OPTIONS = f"-family {TARGET} -flatten -noiopad -noclkbuf -nowidelut"
 _STEPS = ("begin", "prepare", "map_dsp", "coarse", "map_memory", "map_ffram", "fine", "map_cells", "map_ffs")
 _MAPPING = (
@@ -81,8 +81,8 @@ def synthesize(verilog: str, top: str) -> Synthesis:
     """Maps the module `top` of `verilog`, as `eda.verilog` wrote it, to AMD UltraScale+.
 
     The children of the top module (stages, links, forks) keep their borders, so that each LUT belongs
-    to one; inside them everything is flattened. Flattening them into each other would save a tenth of
-    the LUTs. All links count as one component, and all forks. ToolError when Yosys fails.
+    to one; inside them everything is flattened. Without borders a network of the digits' size had 0.4 % fewer
+    LUTs. All links count as one component, and all forks. ToolError when Yosys fails.
     """
     texts = {f"part_{index}": text for index, text in enumerate(_parts(verilog, top))}
     with tempfile.TemporaryDirectory() as name:

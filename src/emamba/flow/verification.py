@@ -11,7 +11,7 @@ import numpy as np
 
 from emamba.eda.compiler import Runner, build_firmware, run_firmware
 from emamba.eda.simulation import Simulation, simulate
-from emamba.eda.simulator import Simulator, build_simulator
+from emamba.eda.simulator import Simulator, build_simulator, frame_cycles
 from emamba.errors import MismatchError
 from emamba.fixed import Integers
 from emamba.flow.run import Progress
@@ -19,6 +19,8 @@ from emamba.graph import Graph, run
 from emamba.rtl.design import Design
 
 Tensors = Mapping[str, Integers]
+
+_LONG_CYCLES = 1_000_000  # at most so many in a simulation for which optimising the simulator does not pay
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,15 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The content of verify.json."""
-        occupancy = self.simulation.occupancy
+        occupancy, tensors = self.simulation.occupancy, self.tensors if self.traced else 0
         return {
             "frames": self.frames,
-            "compared": {"c": self.frames, "rtl": self.frames, "tensors": self.tensors, "traced_frames": self.traced},
+            "compared": {
+                "c": self.frames,
+                "rtl": self.frames,
+                "tensors": self.tensors if self.traced else 0,
+                "traced_frames": self.traced,
+            },
             "mismatches": 0,
             "cycles_per_frame": self.simulation.cycles_per_frame,
             "latency_cycles": self.simulation.latency_cycles,
@@ -84,7 +91,8 @@ def verify(
     firmware = build_firmware(sources, graph, folder / "firmware")
     _check_firmware(graph, golden, firmware, frames, traced)
     progress(0, 0, "compile Verilog")
-    simulator = build_simulator(design, verilog, folder)
+    long = len(frames) * frame_cycles(design) > _LONG_CYCLES
+    simulator = build_simulator(design, verilog, folder, optimised=long)
     measured = simulate(simulator, frames, trace=range(traced), progress=progress)
     _check_rtl(graph, golden, simulator, frames, traced, measured, None)
     if stalls is not None:
