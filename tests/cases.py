@@ -161,6 +161,17 @@ def two(kind: type[Multiply] | type[Add], channels: int, dtype: Integer = INT8, 
     return left, right, last
 
 
+def pool_joined() -> tuple[Operation, ...]:
+    """A pool, which swallows a frame, beside a path that gives beats of the frame's one token early."""
+    pool = Pool(name="pool", source="input", channels=16, dtype=INT8, fraction_bits=4, shift=2)
+    flatten = Flatten(name="flat", source="one", channels=16, dtype=INT8, fraction_bits=4)
+    joined = Add(
+        name="joined", left="flat", right="pool", channels=16, dtype=INT8, fraction_bits=4,
+        left_shift=0, right_shift=0, shift=0,
+    )  # fmt: skip
+    return pick("one", 16, 0, 1), flatten, pool, joined
+
+
 def operation_cases() -> list[Case]:
     """At least one case for each operation."""
     rng = np.random.default_rng(2508_10370)
@@ -183,6 +194,7 @@ def operation_cases() -> list[Case]:
         case("add_up", rng, 4, 12, *two(Add, 6, left_shift=0, right_shift=1, shift=0)),
         case("pool", rng, 5, 6, pool),
         case("flatten", rng, 4, 6, flatten),
+        case("pool_joined", rng, 16, 16, *pool_joined()),
         scan_case("scan_table", 1, 12, 4),
         scan_case("scan_segments", 2, 12, 4, segments=True),
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),

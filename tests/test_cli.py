@@ -175,7 +175,7 @@ def test_doctor_tells_what_is_missing(emamba, monkeypatch, tmp_path):
     [
         ("model.d_modle = 8", "model.d_modle: Extra inputs are not permitted, got 8"),
         ('training.epochs = "3"', "training.epochs: Input should be a valid integer, got '3'"),
-        ("hardware.interval_cycles = 0", "hardware.interval_cycles: Input should be greater than or equal to 1"),
+        ("hardware.interval_cycles = 0", "hardware.interval_cycles: Input should be greater than or equal to 3"),
         ("quantization.weight_bits = -8", "quantization.weight_bits: Input should be greater than or equal to 2"),
     ],
     ids=["unknown key", "wrong type", "0 lanes", "negative bits"],

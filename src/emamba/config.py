@@ -105,7 +105,7 @@ class QuantizationConfig(_Section):
 class HardwareConfig(_Section):
     """The accelerator: cycles between two tokens, and the clock that rates are stated at."""
 
-    interval_cycles: Count = 40
+    interval_cycles: Annotated[int, Field(ge=3, le=1 << 16)] = 40  # the state of a scan comes round in 3
     clock_mhz: Positive = 100.0
 
 

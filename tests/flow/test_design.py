@@ -43,11 +43,14 @@ def test_the_file_says_what_the_report_reads(stored):
         lambda d: d["input"].pop("lanes"),
         lambda d: d["input"].update(dtype=8),
         lambda d: d.update(taps=[3]),
+        lambda d: d["input"]["dtype"].update(bits="9"),
+        lambda d: d.update(top="../x"),
+        lambda d: d.pop("hash"),
     ],
 )
 def test_a_damaged_file_is_said(stored, change):
     document = json.loads(stored.read_text())
     change(document)
     write_json(stored, document)
-    with pytest.raises(ArtifactError, match=r"rtl\.json is damaged"):
+    with pytest.raises(ArtifactError, match=r"rtl\.json was altered"):
         load_design(stored)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from emamba import files
 from emamba.errors import ArtifactError
 from emamba.fixed import Integer
 from emamba.flow.run import read_json
 from emamba.rtl.design import Design, Port, Stage
 
+_HINT = "run `emamba emit RUN --force`"
+
 
 def described(design: Design, clock_mhz: float) -> dict[str, Any]:
     """The content of rtl.json; `clock_mhz` is the clock that rates are stated at."""
-    return {
+    content = {
         "name": design.name,
         "top": design.top,
         "interval_cycles": design.interval_cycles,
@@ -24,11 +28,14 @@ def described(design: Design, clock_mhz: float) -> dict[str, Any]:
         "stages": [{**vars(stage), "sources": list(stage.sources)} for stage in design.stages],
         "taps": [_from_port(tap) for tap in design.taps],
     }
+    return {"hash": _hash(content), **content}
 
 
 def load_design(path: Path) -> Design:
-    """The design that rtl.json describes, without RTLIL; ArtifactError if something is missing."""
+    """The design that rtl.json describes, without RTLIL; ArtifactError if it was altered."""
     stored = read_json(path)
+    if stored.pop("hash", None) != _hash(stored):
+        raise ArtifactError(f"{path} was altered: its content does not match its hash", _HINT)
     try:
         return Design(
             name=stored["name"],
@@ -41,7 +48,11 @@ def load_design(path: Path) -> Design:
             taps=tuple(_to_port(tap) for tap in stored["taps"]),
         )
     except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}", "run `emamba emit RUN --force`") from error
+        raise ArtifactError(f"{path} is damaged: {error}", _HINT) from error
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return files.digest(json.dumps(content, sort_keys=True))
 
 
 def _from_port(port: Port) -> dict[str, Any]:

@@ -47,15 +47,11 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The content of verify.json."""
-        occupancy, tensors = self.simulation.occupancy, self.tensors if self.traced else 0
+        occupancy = self.simulation.occupancy
+        compared = {"c": self.frames, "rtl": self.frames, "tensors": self.tensors if self.traced else 0}
         return {
             "frames": self.frames,
-            "compared": {
-                "c": self.frames,
-                "rtl": self.frames,
-                "tensors": self.tensors if self.traced else 0,
-                "traced_frames": self.traced,
-            },
+            "compared": {**compared, "traced_frames": self.traced},
             "mismatches": 0,
             "cycles_per_frame": self.simulation.cycles_per_frame,
             "latency_cycles": self.simulation.latency_cycles,
