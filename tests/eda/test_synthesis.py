@@ -36,8 +36,7 @@ def test_components_are_stages_and_links_and_their_multipliers_become_dsps(small
         assert total == sum(component[kind] for component in written["components"])
 
 
-def test_the_sum_of_the_components_is_what_yosys_counts():
-    """The same cells, counted by module and for the design."""
+def test_cells_of_modules_become_resources_of_components():
     cells = {"LUT6": 3, "LUT2": 1, "FDRE": 5, "RAMB18E2": 1, "RAM32M16": 1, "SRL16E": 2, "CARRY4": 9, "$scopeinfo": 2}
     stat = {
         "modules": {
@@ -92,7 +91,7 @@ def test_verilog_that_is_none_is_a_tool_error():
         synthesize("module broken(", "broken")
 
 
-def test_wires_alone_need_nothing():
+def test_a_graph_without_products_needs_no_dsp():
     flatten = next(item.graph for item in operation_cases() if str(item) == "flatten")
     design = build(flatten, 24)
     assert synthesize(verilog(design.rtlil, design.top), design.top).totals.DSP == 0

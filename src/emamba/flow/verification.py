@@ -52,7 +52,7 @@ class Verification:
         return {
             "frames": self.frames,
             "compared": {**compared, "traced_frames": self.traced},
-            "mismatches": 0,
+            "mismatches": 0,  # by construction: the first one is an error, and there is no Verification
             "cycles_per_frame": self.simulation.cycles_per_frame,
             "latency_cycles": self.simulation.latency_cycles,
             "stalled": self.stalled,

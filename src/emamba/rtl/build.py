@@ -36,7 +36,7 @@ from emamba.rtl.range_norm import RangeNormStage
 from emamba.rtl.scan import ScanStage
 from emamba.rtl.stream import Fork, Skid, beats, moves
 
-_PIPELINE = 16  # cycles: more than the registers of any stage
+_PIPELINE = 16  # cycles: at least the registers of any stage that adds up to 1,024 products at once
 
 
 def build(graph: Graph, interval_cycles: int) -> Design:

@@ -94,12 +94,12 @@ class LinearStage(wiring.Component):
     def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Value], bias: list[Value]) -> list[Value]:
         """Running sums in a ring of one place for each group of rows; the newest is the first place."""
         results: list[Value] = []
+        count = self._rows if self._columns > 1 else 1  # a sum that is complete at once is not kept
         for value, offset in zip(sums, bias, strict=True):
-            ring = [Signal(shape(self._accumulator), reset_less=True) for _ in range(self._rows)]
-            places = ring if self._columns > 1 else ring[:1]
-            base = Mux(begins, offset, places[-1]) if self._columns > 1 else offset
+            ring = [Signal(shape(self._accumulator), reset_less=True) for _ in range(count)]
+            base = Mux(begins, offset, ring[-1]) if self._columns > 1 else offset
             with m.If(step):
-                m.d.sync += [places[0].eq(base + value)]
-                m.d.sync += [after.eq(before) for before, after in pairwise(places)]
-            results.append(places[0])
+                m.d.sync += ring[0].eq(base + value)
+                m.d.sync += [after.eq(before) for before, after in pairwise(ring)]
+            results.append(ring[0])
         return results
