@@ -47,7 +47,7 @@ def name(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    """`emamba/graph/checks.py` and `emamba/data.py` are in rooms `graph` and `data`."""
+    """`emamba/graph/checks.py` and `emamba/files.py` are in rooms `graph` and `files`."""
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 

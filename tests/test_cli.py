@@ -223,7 +223,7 @@ def test_a_folder_that_is_no_run(emamba, tmp_path):
 def test_data_of_a_wrong_shape(emamba, tmp_path, monkeypatch):
     import numpy as np
 
-    monkeypatch.setattr("emamba.data.load_digits", lambda **_: (np.zeros((1797, 128)), np.zeros(1797, int)))
+    monkeypatch.setattr("emamba.data.digits.load_digits", lambda **_: (np.zeros((1797, 128)), np.zeros(1797, int)))
     ended = emamba("train", recipe(tmp_path))
     assert ended.code == 3
     assert "digits of scikit-learn" in ended.told[0]

@@ -1,11 +1,12 @@
 """Small models in every form that has an integer meaning, and digits to feed them."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
 
 from emamba.config import Config, CurveConfig, ModelConfig, QuantizationConfig, TrainingConfig
-from emamba.data import Dataset, Split, load_dataset, patches
+from emamba.data import Dataset, load_dataset, patches
 from emamba.model import Mamba
 
 EXACT = CurveConfig(form="exact")
@@ -26,8 +27,7 @@ INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
 def dataset(train: int = 80, test: int = 40) -> Dataset:
     """The first digits."""
     whole = load_dataset("digits")
-    parts = [Split(part.images[:n], part.labels[:n]) for part, n in ((whole.train, train), (whole.test, test))]
-    return Dataset("part", "the first digits", parts[0], parts[1], 10)
+    return replace(whole, identity="the first digits", train=whole.train[:train], test=whole.test[:test])
 
 
 def recipe(variant: str) -> Config:

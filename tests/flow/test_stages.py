@@ -25,7 +25,7 @@ def said(stage, run, *arguments, **options):
 def test_training_says_which_data_and_how_good(toy_run):
     found = json.loads((toy_run / "training.json").read_text())
     assert set(found) == {"data", "seed", "parameters", "history", "scores"}
-    assert found["data"].startswith("digits of scikit-learn, 8x8x1, 1437 train and 360 test images, sha256 ")
+    assert found["data"].startswith("digits of scikit-learn, 1150 + 287 + 360 images, sha256 ")
     assert found["history"][0]["epoch"] == 1
     assert set(found["scores"]) == {"float", "approximated"}
     assert all(0 <= score <= 1 for score in found["scores"].values())

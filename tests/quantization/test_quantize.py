@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from emamba import graph
-from emamba.data import Dataset, Split
+from emamba.data import Split
 from emamba.quantization import accuracy, integer_frames, quantize
 from emamba.training import accuracy as real_accuracy
 from emamba.training import train
@@ -21,7 +23,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_test_images(trained, tm
     config, model, result = trained
     whole = dataset()
     noise = np.random.default_rng(0).random(whole.test.images.shape, np.float32)
-    other = Dataset("other", "", whole.train, Split(noise, whole.test.labels), 10)
+    other = replace(whole, test=Split(noise, whole.test.targets))
     graph.save(result.graph, tmp_path / "one" / "graph.json")
     graph.save(quantize(model, config, other).graph, tmp_path / "two" / "graph.json")
     for file in ("graph.json", "graph.npz"):
@@ -32,7 +34,7 @@ def test_scores_are_measured_on_the_test_split(trained):
     _, model, result = trained
     assert result.scores.approximated == real_accuracy(model, dataset().test, 2)
     frames = integer_frames(result.graph, dataset().test.images, 2)
-    right = graph.predict(result.graph, frames)[:, 0].argmax(1) == dataset().test.labels
+    right = graph.predict(result.graph, frames)[:, 0].argmax(1) == dataset().test.targets
     assert result.scores.integer == accuracy(result.graph, dataset().test, 2) == right.mean()
     assert len(result.history) == 1
     assert all(0 <= score <= 1 for score in vars(result.scores).values())
@@ -55,4 +57,4 @@ def test_accuracy_counts_ties_for_the_first_class():
         model.head.bias.zero_()
     choice = config.quantization.model_copy(update={"finetune_epochs": 0})
     result = quantize(model, config.model_copy(update={"quantization": choice}), dataset())
-    assert result.scores.integer == np.mean(dataset().test.labels == 0)
+    assert result.scores.integer == np.mean(dataset().test.targets == 0)

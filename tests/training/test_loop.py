@@ -1,11 +1,12 @@
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from emamba.config import Config, ModelConfig, TrainingConfig
-from emamba.data import Dataset, Split, load_dataset
+from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
 from emamba.training import accuracy, reproducible, train
 from emamba.training.loop import shifted
@@ -14,8 +15,7 @@ from emamba.training.loop import shifted
 @pytest.fixture(scope="module")
 def dataset():
     whole = load_dataset("digits")
-    parts = [Split(part.images[:n], part.labels[:n]) for part, n in ((whole.train, 300), (whole.test, 100))]
-    return Dataset("part", "a part of digits", parts[0], parts[1], 10)
+    return replace(whole, train=whole.train[:300], test=whole.test[:100])
 
 
 def config(**training) -> Config:
@@ -51,9 +51,7 @@ def test_pytorch_is_left_as_it_was_found():
 
 
 def test_divergence_is_an_error_that_names_the_epoch(dataset):
-    broken = Dataset(
-        "broken", "", Split(dataset.train.images * np.float32(np.nan), dataset.train.labels), dataset.test, 10
-    )
+    broken = replace(dataset, train=Split(dataset.train.images * np.float32(np.nan), dataset.train.targets))
     with pytest.raises(TrainingError, match=r"train: the loss became nan in epoch 1 \(lower training.learning_rate\)"):
         train(config(), broken)
 
@@ -72,7 +70,7 @@ def test_accuracy_is_the_share_of_right_answers(dataset):
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.copy_(torch.arange(10) == 3)
-    assert accuracy(model, dataset.test, 2) == np.mean(dataset.test.labels == 3)
+    assert accuracy(model, dataset.test, 2) == np.mean(dataset.test.targets == 3)
 
 
 def test_a_shift_moves_whole_images_within_its_limit():

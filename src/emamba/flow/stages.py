@@ -149,7 +149,7 @@ def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba.data import load_dataset
     from emamba.model import exact_twin
 
-    dataset, patch = load_dataset(config.data.name), config.data.patch
+    dataset, patch = load_dataset(config.data.name).with_validation_in_train(), config.data.patch
     model, history = training.train(config, dataset, progress)
     exact, approximated = (training.accuracy(form, dataset.test, patch) for form in (exact_twin(model), model))
     results = {
@@ -169,7 +169,8 @@ def _quantize(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba.training import load_checkpoint
 
     model = load_checkpoint(run / "model.safetensors", config)
-    found = quantize(model, config, load_dataset(config.data.name), progress)
+    dataset = load_dataset(config.data.name).with_validation_in_train()
+    found = quantize(model, config, dataset, progress)
     results = {
         "scores": asdict(found.scores),
         "graph_hash": content_hash(found.graph),

@@ -39,7 +39,7 @@ def finetune(
     if not choice.finetune_epochs:
         return tuned, ()
 
-    def distance(tokens: Tensor, labels: Tensor) -> Tensor:
+    def distance(tokens: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
             wanted = teacher(tokens)
         return nn.functional.mse_loss(integer_logits(tuned, scales, choice, tokens), wanted)

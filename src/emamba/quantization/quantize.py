@@ -54,7 +54,7 @@ def quantize(model: Mamba, config: Config, dataset: Dataset, progress: Progress 
 
     The test images are for the scores alone. ConfigError if the model has no integer form.
     """
-    chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.labels))
+    chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
     frames = dataset.train.images[chosen[: config.quantization.calibration_frames]]
     scales = calibrate(model, patches(frames, config.data.patch), config.quantization)
     before = lower(config.name, model, scales, config.quantization)
@@ -72,7 +72,7 @@ def quantize(model: Mamba, config: Config, dataset: Dataset, progress: Progress 
 def accuracy(graph: Graph, split: Split, patch: int) -> float:
     """Share of the images of `split`, 0..1, whose largest logit is that of their label; ties go to the first."""
     found = predict(graph, integer_frames(graph, split.images, patch))[:, 0].argmax(1)
-    return float(np.mean(found == split.labels))
+    return float(np.mean(found == split.targets))
 
 
 def integer_frames(graph: Graph, images: Images, patch: int) -> Integers:

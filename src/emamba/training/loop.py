@@ -18,7 +18,7 @@ from emamba.data import Dataset, Images, Split, patches
 from emamba.errors import TrainingError
 from emamba.model import Mamba
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and labels [batch]
+Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and targets [batch]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
@@ -41,10 +41,10 @@ def train(config: Config, dataset: Dataset, progress: Progress = silent) -> tupl
     """
     with reproducible(config.training.seed):
         example = patches(dataset.train.images[:1], config.data.patch)
-        model = Mamba(config.model, example.shape[2], example.shape[1], dataset.classes)
+        model = Mamba(config.model, example.shape[2], example.shape[1], dataset.outputs)
 
-        def loss(tokens: Tensor, labels: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(model(tokens), labels)
+        def loss(tokens: Tensor, targets: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(model(tokens), targets)
 
         return model, fit(model, loss, dataset.train, config.data.patch, config.training, progress, "train")
 
@@ -60,14 +60,14 @@ def fit(
 ) -> tuple[Epoch, ...]:
     """Trains the parameters of `model` in place so that `objective` gets small on `split`."""
     rng = np.random.default_rng(training.seed)
-    batches = math.ceil(len(split.labels) / training.batch_size)
+    batches = math.ceil(len(split.targets) / training.batch_size)
     optimizer = _optimizer(model, training)
     schedule = OneCycleLR(optimizer, training.learning_rate, total_steps=training.epochs * batches)
     history = []
     for epoch in range(1, training.epochs + 1):
         total = 0.0
-        for number, (tokens, labels) in enumerate(_batches(split, patch, training, rng)):
-            loss = objective(tokens, labels)
+        for number, (tokens, targets) in enumerate(_batches(split, patch, training, rng)):
+            loss = objective(tokens, targets)
             optimizer.zero_grad()
             loss.backward()
             steepness = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
@@ -83,7 +83,7 @@ def fit(
 def accuracy(model: Mamba, split: Split, patch: int) -> float:
     """Share of the images of `split`, 0..1, whose largest logit is that of their label."""
     found = model(torch.from_numpy(patches(split.images, patch))).argmax(1).numpy()
-    return float(np.mean(found == split.labels))
+    return float(np.mean(found == split.targets))
 
 
 @contextmanager
@@ -123,12 +123,12 @@ def _moves(size: int, offset: NDArray[np.float64]) -> Images:
 def _batches(
     split: Split, patch: int, training: TrainingConfig, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tokens and labels of one epoch, in random order."""
-    order = rng.permutation(len(split.labels))
+    """Tokens and targets of one epoch, in random order."""
+    order = rng.permutation(len(split.targets))
     tokens = torch.from_numpy(patches(shifted(split.images[order], training.shift, rng), patch))
-    labels = torch.from_numpy(split.labels[order])
+    targets = torch.from_numpy(split.targets[order])
     size = training.batch_size
-    yield from zip(tokens.split(size), labels.split(size), strict=True)
+    yield from zip(tokens.split(size), targets.split(size), strict=True)
 
 
 def _optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimizer:

@@ -1,33 +1,41 @@
 import numpy as np
 import pytest
 
-from emamba.data import checked, load_dataset, patches
+from emamba.data import Dataset, Split, patches
+from emamba.data.dataset import checked, joined
 from emamba.errors import ConfigError, DataError
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits")
+def split(first: int, n: int, subjects: bool = False) -> Split:
+    numbers = np.arange(first, first + n)
+    images = np.zeros((n, 2, 2, 1), np.float32) + numbers.reshape(-1, 1, 1, 1).astype(np.float32)
+    return Split(images, numbers, numbers.astype(np.uint8) if subjects else None)
 
 
-def test_digits_are_1437_and_360_images_in_0_to_1(digits):
-    assert digits.train.images.shape == (1437, 8, 8, 1)
-    assert digits.test.images.shape == (360, 8, 8, 1)
-    assert digits.classes == 10
-    for split in (digits.train, digits.test):
-        assert split.images.dtype == np.float32
-        assert split.labels.dtype == np.int64
-        assert (split.images.min(), split.images.max()) == (0, 1)
+def test_a_part_of_a_split_keeps_images_targets_and_subjects_together():
+    part = split(0, 9, subjects=True)[np.array([7, 2])]
+    assert len(part) == 2
+    assert part.images[:, 0, 0, 0].tolist() == part.targets.tolist() == [7, 2]
+    assert part.subjects is not None
+    assert part.subjects.tolist() == [7, 2]
+    assert split(0, 9)[:3].subjects is None
 
 
-def test_the_split_is_fixed_disjoint_and_stratified(digits):
-    again = load_dataset("digits")
-    assert again.identity == digits.identity
-    assert digits.identity.endswith("sha256 a7a90d562286c72d952f3862e0425304a77a2f3ef28c687ae7dfd1fc68426915")
-    np.testing.assert_array_equal(again.test.images, digits.test.images)
-    seen = {image.tobytes() for image in digits.train.images}
-    assert not any(image.tobytes() in seen for image in digits.test.images)
-    assert set(np.bincount(digits.test.labels)) <= {34, 35, 36, 37}
+def test_joined_splits_follow_each_other_and_keep_subjects_that_both_name():
+    both = joined(split(0, 3, subjects=True), split(10, 2, subjects=True))
+    assert both.images[:, 0, 0, 0].tolist() == both.targets.tolist() == [0, 1, 2, 10, 11]
+    assert both.subjects is not None
+    assert both.subjects.tolist() == [0, 1, 2, 10, 11]
+    assert joined(split(0, 3, subjects=True), split(10, 2)).subjects is None
+
+
+def test_validation_moves_into_train_and_the_identity_says_so():
+    before = Dataset("x", "those", split(0, 3), split(3, 2), split(5, 4), outputs=10, task="classification")
+    after = before.with_validation_in_train()
+    assert after.train.targets.tolist() == [0, 1, 2, 3, 4]
+    assert len(after.validation) == 0
+    assert after.test is before.test
+    assert after.identity == "those; validation images are in train"
 
 
 def test_patches_run_row_by_row_with_rows_columns_channels_inside():
@@ -44,11 +52,6 @@ def test_patches_run_row_by_row_with_rows_columns_channels_inside():
 def test_a_patch_that_does_not_divide_is_refused(patch):
     with pytest.raises(ConfigError, match=rf"patch of {patch} does not divide images of 8x8"):
         patches(np.zeros((1, 8, 8, 1), np.float32), patch)
-
-
-def test_an_unknown_data_set_is_refused():
-    with pytest.raises(ConfigError, match="no data set 'letters'"):
-        load_dataset("letters")
 
 
 GOOD = np.zeros((3, 8, 8, 1))
@@ -77,4 +80,4 @@ def test_data_of_a_wrong_shape_or_range_is_refused(images, labels, fact):
 def test_good_data_is_accepted():
     split = checked("digits", GOOD, [0, 1, 9], (8, 8, 1), 10)
     assert split.images.dtype == np.float32
-    assert split.labels.tolist() == [0, 1, 9]
+    assert split.targets.tolist() == [0, 1, 9]

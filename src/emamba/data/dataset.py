@@ -1,47 +1,74 @@
-"""Data sets on disk become arrays, and images become tokens."""
+"""What a data set of images is, and how its images become tokens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from emamba.errors import ConfigError, DataError
-from emamba.files import digest
 
 Images = NDArray[np.float32]
-Labels = NDArray[np.int64]
+Targets = NDArray[np.int64 | np.float32]
+Subjects = NDArray[np.uint8]
+Task = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images [n, height, width, channels] in 0..1, and their labels [n]."""
+    """Images [n, height, width, channels], what is asked of each, and whom each shows.
+
+    Pixels are in 0..1; radar frames keep the units of their files. `targets` are labels [n] of
+    classes counted from 0, or coordinates [n, outputs]. `subjects` [n] is None where nobody is named.
+    """
 
     images: Images
-    labels: Labels
+    targets: Targets
+    subjects: Subjects | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, chosen: slice | NDArray[np.integer]) -> Split:
+        """The images that `chosen` picks, with their targets and subjects."""
+        subjects = None if self.subjects is None else self.subjects[chosen]
+        return Split(self.images[chosen], self.targets[chosen], subjects)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in two parts; `identity` says in words and by hash which data they are."""
+    """A data set in three parts; `identity` says in words and by hash which data they are.
+
+    `outputs` counts classes or coordinates. `validation` may choose settings and checkpoints, `test` may
+    not. `unlabelled` are training images whose targets are not known.
+    """
 
     name: str
     identity: str
     train: Split
+    validation: Split
     test: Split
-    classes: int
+    outputs: int
+    task: Task
+    unlabelled: Images | None = None
+
+    def with_validation_in_train(self) -> Dataset:
+        """The same data set for a final training: `train` followed by `validation`, which is then empty."""
+        identity = f"{self.identity}; validation images are in train"
+        return replace(
+            self, identity=identity, train=joined(self.train, self.validation), validation=self.validation[:0]
+        )
 
 
-def load_dataset(name: str) -> Dataset:
-    """The data set of that name; ConfigError if there is none."""
-    match name:
-        case "digits":
-            return _digits()
-        case _:
-            raise ConfigError(f"there is no data set {name!r}", "data.name can be: digits")
+def joined(first: Split, second: Split) -> Split:
+    """The images of `first`, then those of `second`; subjects only if both name theirs."""
+    subjects = None
+    if first.subjects is not None and second.subjects is not None:
+        subjects = np.concatenate([first.subjects, second.subjects])
+    images = np.concatenate([first.images, second.images])
+    return Split(images, np.concatenate([first.targets, second.targets]), subjects)
 
 
 def patches(images: Images, patch: int) -> NDArray[np.float32]:
@@ -75,14 +102,3 @@ def checked(origin: str, images: ArrayLike, labels: ArrayLike, shape: tuple[int,
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"{origin}: labels run from {labels.min()} to {labels.max()}, not 0..{classes - 1}", hint)
     return Split(images.astype(np.float32), labels.astype(np.int64))
-
-
-def _digits() -> Dataset:
-    """The 1,797 handwritten digits that come with scikit-learn; 1,437 train, 360 test, stratified."""
-    pixels, labels = load_digits(return_X_y=True)
-    whole = checked("digits of scikit-learn", pixels.reshape(-1, 8, 8, 1) / 16, labels, (8, 8, 1), 10)
-    train, test = train_test_split(np.arange(len(labels)), test_size=360, random_state=0, stratify=labels)
-    parts = [Split(whole.images[part], whole.labels[part]) for part in (train, test)]
-    content = digest(*(array.tobytes() for part in parts for array in (part.images, part.labels)))
-    identity = f"digits of scikit-learn, 8x8x1, {len(train)} train and {len(test)} test images, sha256 {content}"
-    return Dataset("digits", identity, parts[0], parts[1], 10)

@@ -1,0 +1,6 @@
+"""Data sets on disk become arrays, and images become tokens."""
+
+from emamba.data.dataset import Dataset, Images, Split, Targets, Task, patches
+from emamba.data.load import load_dataset
+
+__all__ = ["Dataset", "Images", "Split", "Targets", "Task", "load_dataset", "patches"]
