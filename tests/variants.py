@@ -5,18 +5,18 @@ from functools import lru_cache
 
 import torch
 
-from emamba.config import Config, CurveConfig, ModelConfig, QuantizationConfig, TrainingConfig
+from emamba.config import Config, CurveConfig, MambaConfig, QuantizationConfig, TrainingConfig
 from emamba.data import Dataset, load_dataset, patches
-from emamba.model import Mamba
+from emamba.model import Mamba, Shape
 
 EXACT = CurveConfig(form="exact")
 ELEVEN = CurveConfig(form="segments", segments=11, knots="paper")
 PAPER = CurveConfig(form="segments", segments=17, knots="paper")
 MODELS = {
-    "digits": ModelConfig(head="flatten", d_state=4),
-    "paper": ModelConfig(d_model=8, dt_rank=6, d_state=3, convolution="pointwise", head="mean", silu=PAPER, exp=ELEVEN),
-    "tables": ModelConfig(d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True),
-    "bare": ModelConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
+    "digits": MambaConfig(head="flatten", d_state=4),
+    "paper": MambaConfig(d_model=8, dt_rank=6, d_state=3, convolution="pointwise", head="mean", silu=PAPER, exp=ELEVEN),
+    "tables": MambaConfig(d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True),
+    "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
 }
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
     "bare": QuantizationConfig(weight_bits=6, activation_bits=7, state_bits=14, compute_bits=20)
@@ -43,7 +43,7 @@ def recipe(variant: str) -> Config:
 def built(variant: str) -> Mamba:
     """A model whose every parameter is random, so that none hides behind a 0 or 1."""
     torch.manual_seed(11)
-    model = Mamba(MODELS[variant], features=4, tokens=16, classes=10)
+    model = Mamba(MODELS[variant], Shape(4, 4, 4), 10)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

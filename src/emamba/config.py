@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from emamba.errors import ConfigError
 
@@ -44,9 +45,10 @@ class DataConfig(_Section):
     patch: Count = 2
 
 
-class ModelConfig(_Section):
-    """The network (design: section 4). Sizes in elements; `d_inner = expand * d_model`."""
+class MambaConfig(_Section):
+    """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`."""
 
+    kind: Literal["mamba"] = "mamba"
     d_model: Count = 20
     expand: Count = 2
     d_state: Count = 8
@@ -67,6 +69,58 @@ class ModelConfig(_Section):
     def d_inner(self) -> int:
         """Channels inside a block."""
         return self.expand * self.d_model
+
+
+class VitConfig(_Section):
+    """A vision transformer to compare with; an MLP is `mlp_ratio * d_model` wide inside."""
+
+    kind: Literal["vit"]
+    d_model: Count = 32
+    blocks: Count = 2
+    heads: Count = 4
+    mlp_ratio: Count = 2
+
+    @model_validator(mode="after")
+    def _heads_divide_the_channels(self) -> Self:
+        if self.d_model % self.heads:
+            raise ValueError(f"heads ({self.heads}) has to divide d_model ({self.d_model})")
+        return self
+
+
+class CnnConfig(_Section):
+    """A convolutional network to compare with: `channels` of 3x3 convolutions, widths of `dense` layers.
+
+    Convolutions are counted from 1; behind those in `pool_after`, 2x2 max pooling halves both sides.
+    Batch norm stands before, dropout behind the ReLU of every convolution and dense layer.
+    """
+
+    kind: Literal["cnn"]
+    channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (16, 32)
+    pool_after: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    dense: Annotated[tuple[Count, ...], Field(strict=False)] = (512,)
+    batch_norm: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _pools_follow_convolutions(self) -> Self:
+        for number in self.pool_after:
+            if number > len(self.channels):
+                raise ValueError(f"pool_after names convolution {number}, but channels has {len(self.channels)}")
+        if len(set(self.pool_after)) < len(self.pool_after):
+            raise ValueError(f"pool_after names a convolution twice: {list(self.pool_after)}")
+        return self
+
+
+class LstmConfig(_Section):
+    """A long short-term memory to compare with: `layers` of `d_model` cells over the tokens."""
+
+    kind: Literal["lstm"]
+    d_model: Count = 64
+    layers: Count = 1
+
+
+ModelConfig = MambaConfig | VitConfig | CnnConfig | LstmConfig
+_KINDS = {"mamba": MambaConfig, "vit": VitConfig, "cnn": CnnConfig, "lstm": LstmConfig}
 
 
 class TrainingConfig(_Section):
@@ -121,11 +175,16 @@ class Config(_Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
     data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
+    model: Annotated[ModelConfig, Field(discriminator="kind")] = MambaConfig()
     training: TrainingConfig = TrainingConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     hardware: HardwareConfig = HardwareConfig()
     verify: VerifyConfig = VerifyConfig()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _a_model_is_a_mamba_unless_it_says_otherwise(cls, section: object) -> object:
+        return {"kind": "mamba", **section} if isinstance(section, dict) else section
 
 
 def load_config(recipe: Path | str) -> Config:
@@ -153,11 +212,7 @@ def parse_config(text: str, origin: str = "recipe") -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin} is not TOML: {error}", "check the line named; strings need quotes") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "recipe"
-        fact = f"{origin}: {where}: {first['msg'].removeprefix('Value error, ')}"
-        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-        raise ConfigError(fact + got, _hint(first["type"], where)) from error
+        raise _explained(error.errors()[0], origin) from error
 
 
 def dump_config(config: Config) -> str:
@@ -181,13 +236,30 @@ def _packaged(name: str) -> str:
     return (resources.files("emamba") / "recipes" / f"{name}.toml").read_text()
 
 
-def _hint(kind: str, where: str) -> str:
-    """What is allowed at `where`: for an unknown key, the keys that exist there."""
-    if kind != "extra_forbidden":
-        return f"change {where} in the recipe"
-    section: type[BaseModel] = Config
-    for part in where.split(".")[:-1]:
-        annotation = section.model_fields[part].annotation
-        assert isinstance(annotation, type), "sections nest plainly"
-        section = annotation
-    return f"known keys here: {', '.join(section.model_fields)}"
+def _explained(error: Mapping[str, Any], origin: str) -> ConfigError:
+    """The first thing that pydantic found wrong: where, what, and what is allowed there."""
+    keys, section = _place(error["loc"])
+    where = ".".join(keys) or "recipe"
+    if error["type"] == "union_tag_invalid":
+        kind = error["input"]["kind"]
+        return ConfigError(f"{origin}: {where}.kind: there is no network {kind!r}", f"known kinds: {', '.join(_KINDS)}")
+    got = "" if isinstance(error["input"], dict) else f", got {error['input']!r}"
+    fact = f"{origin}: {where}: {error['msg'].removeprefix('Value error, ')}{got}"
+    unknown = error["type"] == "extra_forbidden"
+    return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where} in the recipe")
+
+
+def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys that lead to `loc`, and those that its section knows. Pydantic puts a model's kind among them."""
+    keys: list[str] = []
+    known: list[str] = []
+    section: Any = Config
+    for part in loc:
+        if section == ModelConfig:
+            section = _KINDS[str(part)]
+            continue
+        keys.append(str(part))
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            known = list(section.model_fields)
+            section = section.model_fields[part].annotation if part in section.model_fields else None
+    return keys, known

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import exp_segments, silu_segments
 from emamba.model import layers
 
@@ -26,7 +26,7 @@ def test_range_norm_has_finite_gradients_without_range():
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 def test_the_other_norms_normalise(kind):
-    x = layers.norm(ModelConfig(d_model=6, norm=kind))(torch.tensor([[1.0, -2.0, 3.0, 4.0, -5.0, 6.0]]))
+    x = layers.norm(MambaConfig(d_model=6, norm=kind))(torch.tensor([[1.0, -2.0, 3.0, 4.0, -5.0, 6.0]]))
     assert float(x.detach().square().mean()) == pytest.approx(1, abs=1e-4)
 
 

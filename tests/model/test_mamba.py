@@ -2,27 +2,27 @@ import numpy as np
 import pytest
 import torch
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import exp_segments, silu_segments
-from emamba.model import Mamba, exact_twin
+from emamba.model import Mamba, Shape, exact_twin, parameter_count
 
 EXACT = CurveConfig(form="exact")
 FORMS = {
-    "ours": ModelConfig(d_model=6, dt_rank=2, d_state=3),
-    "paper": ModelConfig(
+    "ours": MambaConfig(d_model=6, dt_rank=2, d_state=3),
+    "paper": MambaConfig(
         d_model=6, dt_rank=5, d_state=3, convolution="pointwise", head="mean",
         silu=CurveConfig(form="segments", segments=17, knots="paper"),
         exp=CurveConfig(form="segments", segments=11, knots="paper"),
     ),
-    "exact": ModelConfig(d_model=6, norm="layer", delta="softplus", silu=EXACT, convolution_silu=True),
-    "flatten": ModelConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
+    "exact": MambaConfig(d_model=6, norm="layer", delta="softplus", silu=EXACT, convolution_silu=True),
+    "flatten": MambaConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
 }  # fmt: skip
 
 
-def built(config: ModelConfig) -> Mamba:
+def built(config: MambaConfig) -> Mamba:
     """A model whose every parameter is random, so that none hides behind a 0 or 1."""
     torch.manual_seed(3)
-    model = Mamba(config, features=5, tokens=7, classes=4)
+    model = Mamba(config, Shape(1, 7, 5), 4)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -52,7 +52,7 @@ def test_steps_reach_what_forward_gives(model):
 
 
 def test_the_paper_form_of_mars_has_17217_parameters():
-    paper = ModelConfig(
+    paper = MambaConfig(
         d_model=20,
         expand=2,
         d_state=8,
@@ -62,13 +62,13 @@ def test_the_paper_form_of_mars_has_17217_parameters():
         projection_bias=True,
         head="mean",
     )
-    assert Mamba(paper, features=20, tokens=16, classes=57).parameter_count() == 17_217
+    assert parameter_count(Mamba(paper, Shape(4, 4, 20), 57)) == 17_217
 
 
 @pytest.mark.parametrize("delta", ["relu", "softplus"])
 def test_deltas_start_alive_and_near_their_range(delta):
     torch.manual_seed(0)
-    model = Mamba(ModelConfig(delta=delta), features=4, tokens=16, classes=10)
+    model = Mamba(MambaConfig(delta=delta), Shape(4, 4, 4), 10)
     low = torch.randn(8, 16, 2)
     for block in model.body:
         steps = block.delta(low).detach()
@@ -77,7 +77,7 @@ def test_deltas_start_alive_and_near_their_range(delta):
 
 
 def test_every_parameter_learns():
-    model = Mamba(ModelConfig(d_model=6), features=5, tokens=7, classes=4)
+    model = Mamba(MambaConfig(d_model=6), Shape(1, 7, 5), 4)
     model(frames().float()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from emamba.config import ModelConfig
+from emamba.config import MambaConfig
 from emamba.errors import ConfigError
-from emamba.model import Mamba
+from emamba.model import Mamba, Shape
 from emamba.quantization import streams
 from variants import MODELS, built, tokens
 
@@ -45,7 +45,7 @@ def test_heads_and_optional_parts_have_their_streams():
 
 @pytest.mark.parametrize(("key", "value"), [("norm", "layer"), ("norm", "rms"), ("delta", "softplus")])
 def test_forms_without_integer_meaning_are_refused(key, value):
-    config = ModelConfig(**{key: value})
+    config = MambaConfig(**{key: value})
     with pytest.raises(ConfigError, match=f"model.{key} '{value}' has no integer form") as caught:
-        streams.unfold(Mamba(config, features=4, tokens=16, classes=10))
+        streams.unfold(Mamba(config, Shape(4, 4, 4), 10))
     assert f"model.{key} = " in caught.value.hint

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cases import activation, scan_case, source
-from emamba.config import Config, CurveConfig, ModelConfig
+from emamba.config import Config, CurveConfig, MambaConfig
 from emamba.curve import curve_error, silu, silu_segments
 from emamba.errors import ArtifactError, GraphError
 from emamba.graph import Graph, Scan
@@ -12,7 +12,7 @@ from emamba.report import Results
 from emamba.report.curves import curves
 from emamba.report.results import LoweredCurve, Quantization
 
-EXACT = Config(name="exact", model=ModelConfig(silu=CurveConfig(), exp=CurveConfig()))
+EXACT = Config(name="exact", model=MambaConfig(silu=CurveConfig(), exp=CurveConfig()))
 
 
 def lowered(name, lo=-8.0, hi=127 / 16):
@@ -29,7 +29,7 @@ def graph(*operations):
 
 
 def test_model_curves_are_those_of_the_configuration():
-    model = ModelConfig(silu=CurveConfig(form="segments", segments=9), exp=CurveConfig(form="segments", knots="paper"))
+    model = MambaConfig(silu=CurveConfig(form="segments", segments=9), exp=CurveConfig(form="segments", knots="paper"))
     found = curves(Results(config=Config(name="m", model=model)))
     assert [(curve.title, curve.lo, curve.hi) for curve in found] == [("SiLU", -7, 7), ("exp", -4, 1)]
     error = curve_error(silu_segments(9, "optimal"), silu, -7, 7)

@@ -4,18 +4,18 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from emamba.config import Config, HardwareConfig, ModelConfig, TrainingConfig
+from emamba.config import Config, HardwareConfig, MambaConfig, TrainingConfig
 from emamba.errors import ArtifactError
-from emamba.model import Mamba
+from emamba.model import Mamba, Shape
 from emamba.training import load_checkpoint, save_checkpoint
 
-CONFIG = Config(name="tiny", model=ModelConfig(d_model=4, d_state=2, blocks=1))
+CONFIG = Config(name="tiny", model=MambaConfig(d_model=4, d_state=2, blocks=1))
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return Mamba(CONFIG.model, features=4, tokens=16, classes=10)
+    return Mamba(CONFIG.model, Shape(4, 4, 4), 10)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def path(model, tmp_path):
 
 def test_a_checkpoint_comes_back(model, path):
     again = load_checkpoint(path, CONFIG)
-    assert (again.features, again.tokens, again.classes) == (4, 16, 10)
+    assert (again.shape, again.outputs) == (Shape(4, 4, 4), 10)
     tokens = torch.rand(2, 16, 4)
     assert torch.equal(again(tokens), model(tokens))
 
@@ -43,7 +43,7 @@ def test_what_does_not_decide_the_parameters_may_change(path):
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        ({"model": ModelConfig(d_model=8, d_state=2, blocks=1)}, "model.d_model is 4 there, 8 here"),
+        ({"model": MambaConfig(d_model=8, d_state=2, blocks=1)}, "model.d_model is 4 there, 8 here"),
         ({"training": TrainingConfig(seed=7)}, "training.seed is 0 there, 7 here"),
     ],
 )

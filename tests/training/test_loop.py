@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from emamba.config import Config, ModelConfig, TrainingConfig
+from emamba.config import Config, MambaConfig, TrainingConfig
 from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
 from emamba.training import accuracy, reproducible, train
@@ -21,7 +21,7 @@ def dataset():
 def config(**training) -> Config:
     chosen = {"epochs": 3, "batch_size": 50, "learning_rate": 0.02, **training}
     return Config(
-        name="part", model=ModelConfig(d_model=8, d_state=2, head="flatten"), training=TrainingConfig(**chosen)
+        name="part", model=MambaConfig(d_model=8, d_state=2, head="flatten"), training=TrainingConfig(**chosen)
     )
 
 

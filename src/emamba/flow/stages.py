@@ -147,17 +147,17 @@ def doctor() -> list[Results]:
 def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba import training
     from emamba.data import load_dataset
-    from emamba.model import exact_twin
+    from emamba.model import Mamba, exact_twin, parameter_count
 
     dataset, patch = load_dataset(config.data.name).with_validation_in_train(), config.data.patch
     model, history = training.train(config, dataset, progress)
-    exact, approximated = (training.accuracy(form, dataset.test, patch) for form in (exact_twin(model), model))
+    forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
     results = {
         "data": dataset.identity,
         "seed": config.training.seed,
-        "parameters": model.parameter_count(),
+        "parameters": parameter_count(model),
         "history": [asdict(epoch) for epoch in history],
-        "scores": {"float": exact, "approximated": approximated},
+        "scores": {name: training.accuracy(form, dataset.test, patch) for name, form in forms.items()},
     }
     checkpoint = training.save_checkpoint(model, config, run / "model.safetensors")
     return [checkpoint, write_json(run / "training.json", results)]

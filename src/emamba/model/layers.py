@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import Segments, exp_segments, silu_segments
 
 
@@ -32,7 +32,7 @@ def ranged(x: Tensor) -> Tensor:
     return (x - x.mean(-1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
 
 
-def norm(config: ModelConfig) -> nn.Module:
+def norm(config: MambaConfig) -> nn.Module:
     """The norm over `d_model` channels that `config` asks for."""
     match config.norm:
         case "range":

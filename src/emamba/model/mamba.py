@@ -1,4 +1,4 @@
-"""Mamba-1 in PyTorch, in the exact and in the hardware-friendly forms of `config.ModelConfig`.
+"""Mamba-1 in PyTorch, in the exact and in the hardware-friendly forms of `config.MambaConfig`.
 
 Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023; the
 hardware-friendly forms follow design.md section 4.
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig
 from emamba.model import layers
 from emamba.model.scan import selective_scan
+from emamba.model.shape import Shape
 
 _DELTA_RANGE = (0.01, 0.3)  # step sizes at the start, spread evenly on a logarithmic scale
 _DELTA_WEIGHT = 0.1  # share of the usual initial weight of dt_proj, so that few deltas start below 0
@@ -37,15 +38,15 @@ class State:
 
 
 class Mamba(nn.Module):
-    """Tokens [batch, tokens, features] -> logits [batch, classes]."""
+    """Tokens [batch, tokens, features] -> logits [batch, outputs]."""
 
-    def __init__(self, config: ModelConfig, features: int, tokens: int, classes: int) -> None:
+    def __init__(self, config: MambaConfig, shape: Shape, outputs: int) -> None:
         super().__init__()
-        self.config, self.features, self.tokens, self.classes = config, features, tokens, classes
-        self.embedding = nn.Linear(features, config.d_model)
+        self.config, self.shape, self.outputs = config, shape, outputs
+        self.embedding = nn.Linear(shape.features, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.norm = layers.norm(config)
-        self.head = nn.Linear(config.d_model * (tokens if config.head == "flatten" else 1), classes)
+        self.head = nn.Linear(config.d_model * (shape.tokens if config.head == "flatten" else 1), outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of whole frames [batch, tokens, features]."""
@@ -62,11 +63,7 @@ class Mamba(nn.Module):
         """The memory before the first token of `batch` frames."""
         empty = self.head.weight.new_zeros
         blocks = tuple(block.start(batch) for block in self.body)
-        return State(blocks, empty(batch, self.tokens, self.config.d_model), 0)
-
-    def parameter_count(self) -> int:
-        """Number of trained values."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return State(blocks, empty(batch, self.shape.tokens, self.config.d_model), 0)
 
     @property
     def body(self) -> list[Block]:
@@ -91,7 +88,7 @@ class Mamba(nn.Module):
 class Block(nn.Module):
     """Norm, projection to x and gate z, convolution, selective scan, gate, projection, residual."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: MambaConfig) -> None:
         super().__init__()
         self.config = config
         d_model, d_inner, d_state, dt_rank = config.d_model, config.d_inner, config.d_state, config.dt_rank
@@ -151,6 +148,6 @@ def exact_twin(model: Mamba) -> Mamba:
     """A copy of `model` whose SiLU and exp are the exact functions; all else is equal."""
     exact = CurveConfig(form="exact")
     config = model.config.model_copy(update={"silu": exact, "exp": exact})
-    twin = Mamba(config, model.features, model.tokens, model.classes).to(model.head.weight)
+    twin = Mamba(config, model.shape, model.outputs).to(model.head.weight)
     twin.load_state_dict(model.state_dict())
     return twin.train(model.training)

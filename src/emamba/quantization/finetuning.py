@@ -51,7 +51,7 @@ def finetune(
 
 
 def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:
-    """Logits [batch, classes] of the graph that `lower` makes of `model`, with gradients."""
+    """Logits [batch, outputs] of the graph that `lower` makes of `model`, with gradients."""
     operations = streams.unfold(model)
     integers = lowered(operations, scales, config)
     return straight_through(operations, integers, scales, tokens)[operations[-1].name][:, 0]

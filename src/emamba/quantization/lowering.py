@@ -44,7 +44,7 @@ def lower(name: str, model: Mamba, scales: Scales, config: QuantizationConfig) -
     do not fit the rules of a graph.
     """
     operations = lowered(streams.unfold(model), scales, config)
-    return graph.check(Graph(name, model.tokens, operations))
+    return graph.check(Graph(name, model.shape.tokens, operations))
 
 
 def lowered(

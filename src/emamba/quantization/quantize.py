@@ -12,10 +12,11 @@ from emamba.data import Dataset, Images, Split, patches
 from emamba.fixed import Integers, dequantize
 from emamba.fixed import quantize as rounded
 from emamba.graph import Activation, Graph, Scan, predict
-from emamba.model import Mamba, exact_twin
+from emamba.model import Mamba, Network, exact_twin
 from emamba.quantization.calibration import Scales, calibrate
 from emamba.quantization.finetuning import finetune
 from emamba.quantization.lowering import lower
+from emamba.quantization.streams import lowerable
 from emamba.training import Epoch, Progress, silent
 from emamba.training import accuracy as real_accuracy
 
@@ -49,11 +50,13 @@ class Quantization:
     history: tuple[Epoch, ...]
 
 
-def quantize(model: Mamba, config: Config, dataset: Dataset, progress: Progress = silent) -> Quantization:
+def quantize(model: Network, config: Config, dataset: Dataset, progress: Progress = silent) -> Quantization:
     """`model` in integers: calibrated on training images, lowered, fine-tuned, lowered again.
 
     The test images are for the scores alone. ConfigError if the model has no integer form.
     """
+    lowerable(model.config)
+    assert isinstance(model, Mamba), "lowerable() lets no other network through"
     chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
     frames = dataset.train.images[chosen[: config.quantization.calibration_frames]]
     scales = calibrate(model, patches(frames, config.data.patch), config.quantization)

@@ -13,7 +13,7 @@ from typing import Literal, assert_never
 
 from torch import Tensor, nn
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig, ModelConfig
 from emamba.errors import ConfigError
 from emamba.model import Mamba
 from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, ranged
@@ -116,6 +116,9 @@ Operation = Input | Linear | Convolution | Normalise | Activation | Scan | Multi
 
 def lowerable(config: ModelConfig) -> None:
     """ConfigError if a choice in `config` has no meaning in integers."""
+    if not isinstance(config, MambaConfig):
+        fact = f"model.kind {config.kind!r} has no integer form"
+        raise ConfigError(fact, 'baselines are trained and measured in float only: use emamba train, or kind = "mamba"')
     hint = "only training knows the other forms; choose"
     if config.norm != "range":
         raise ConfigError(f"model.norm {config.norm!r} has no integer form", f'{hint} model.norm = "range"')
@@ -131,7 +134,7 @@ def unfold(model: Mamba) -> tuple[Operation, ...]:
     lowerable(model.config)
     embedding = model.embedding
     operations: list[Operation] = [
-        Input(name="input", channels=model.features),
+        Input(name="input", channels=model.shape.features),
         _linear("embed", "input", embedding.weight, embedding.bias),
     ]
     for i, block in enumerate(model.body):
@@ -214,13 +217,13 @@ def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:
 
 def _head(model: Mamba, source: str) -> Iterator[Operation]:
     """Final norm and head; the mean's divisor goes into the head's weights."""
-    d_model, tokens = model.config.d_model, model.tokens
+    d_model, tokens = model.config.d_model, model.shape.tokens
     weight, bias = _behind_norm(model.norm, model.head)
     yield Normalise(name="norm", channels=d_model, sources=(source,))
     match model.config.head:
         case "mean":
             yield _linear("head", "norm", weight / tokens, bias / tokens, "logit")
-            yield Pool(name="pool", channels=model.classes, sources=("head",), kind="logit")
+            yield Pool(name="pool", channels=model.outputs, sources=("head",), kind="logit")
         case "pool":
             yield Pool(name="pool", channels=d_model, sources=("norm",))
             yield _linear("head", "pool", weight / tokens, bias, "logit")

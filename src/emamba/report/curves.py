@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emamba.config import CurveConfig, ModelConfig
+from emamba.config import CurveConfig, MambaConfig, ModelConfig
 from emamba.curve import (
     Function,
     IntegerCurve,
@@ -59,6 +59,8 @@ def curves(results: Results) -> list[Curve]:
 
 
 def _model_curves(model: ModelConfig) -> list[Curve]:
+    if not isinstance(model, MambaConfig):
+        return []
     kinds: tuple[tuple[str, CurveConfig, Function, Callable[..., Segments]], ...] = (
         ("SiLU", model.silu, silu, silu_segments),
         ("exp", model.exp, exp, exp_segments),

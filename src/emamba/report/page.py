@@ -153,7 +153,7 @@ def _amount(component: Component, kind: str) -> float:
 def _settings(config: Config) -> list[tuple[str, list[tuple[str, str]]]]:
     """The configuration, defaults included, by section; what stands outside sections first."""
     sections: dict[str, list[tuple[str, str]]] = {"recipe": []}
-    for name, value in config.model_dump().items():
+    for name, value in config.model_dump(mode="json").items():
         if isinstance(value, dict):
             sections[name] = _flat(value)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,25 @@ from torch import Tensor
 from emamba import files
 from emamba.config import Config
 from emamba.errors import ArtifactError
-from emamba.model import Mamba
+from emamba.model import Network, Shape, build
 
 FORMAT = "emamba-checkpoint"
-VERSION = 1
+VERSION = 2
 
 _SECTIONS = ("data", "model", "training")  # the part of a recipe that decides what a checkpoint holds
 
 
-def save_checkpoint(model: Mamba, config: Config, path: Path) -> Path:
+def save_checkpoint(model: Network, config: Config, path: Path) -> Path:
     """Writes the parameters of `model` and the recipe they come from; same model, same bytes."""
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
-    sizes = {"features": model.features, "tokens": model.tokens, "classes": model.classes}
+    sizes = {"shape": asdict(model.shape), "outputs": model.outputs}
     about = {"format": FORMAT, "version": VERSION, **sizes, "config": _recipe(config)}
     about["hash"] = _hash(about, tensors)
     # one key: safetensors does not keep the order of several
     return files.write(path, save(tensors, {"emamba": json.dumps(about, sort_keys=True)}))
 
 
-def load_checkpoint(path: Path, config: Config) -> Mamba:
+def load_checkpoint(path: Path, config: Config) -> Network:
     """The model that `save_checkpoint` wrote under the same data, model and training configuration.
 
     ArtifactError if the file is missing, truncated, altered, foreign, or of another configuration.
@@ -50,7 +51,7 @@ def load_checkpoint(path: Path, config: Config) -> Mamba:
         raise ArtifactError(
             f"{path} was trained with another recipe: {difference}", "train again, or restore the recipe"
         )
-    model = Mamba(config.model, about["features"], about["tokens"], about["classes"])
+    model = build(config.model, Shape(**about["shape"]), about["outputs"])
     model.load_state_dict(tensors)
     return model
 

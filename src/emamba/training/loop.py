@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from emamba.config import Config, TrainingConfig
 from emamba.data import Dataset, Images, Split, patches
 from emamba.errors import TrainingError
-from emamba.model import Mamba
+from emamba.model import Network, Shape, build
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and targets [batch]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
@@ -34,19 +34,25 @@ def silent(done: int, total: int, label: str) -> None:
     """A `Progress` that shows nothing."""
 
 
-def train(config: Config, dataset: Dataset, progress: Progress = silent) -> tuple[Mamba, tuple[Epoch, ...]]:
+def train(config: Config, dataset: Dataset, progress: Progress = silent) -> tuple[Network, tuple[Epoch, ...]]:
     """A model trained on `dataset.train` as `config` says, and how its loss went.
 
     The same seed gives the same bytes on the same machine. TrainingError if the loss diverges.
     """
     with reproducible(config.training.seed):
-        example = patches(dataset.train.images[:1], config.data.patch)
-        model = Mamba(config.model, example.shape[2], example.shape[1], dataset.outputs)
+        model = build(config.model, _shape(dataset, config.data.patch), dataset.outputs)
 
         def loss(tokens: Tensor, targets: Tensor) -> Tensor:
             return nn.functional.cross_entropy(model(tokens), targets)
 
         return model, fit(model, loss, dataset.train, config.data.patch, config.training, progress, "train")
+
+
+def _shape(dataset: Dataset, patch: int) -> Shape:
+    """Of the frames that images become."""
+    _, height, width, _ = dataset.train.images.shape
+    features = patches(dataset.train.images[:1], patch).shape[2]
+    return Shape(height // patch, width // patch, features)
 
 
 def fit(
@@ -80,9 +86,12 @@ def fit(
 
 
 @torch.no_grad()
-def accuracy(model: Mamba, split: Split, patch: int) -> float:
+def accuracy(model: Network, split: Split, patch: int) -> float:
     """Share of the images of `split`, 0..1, whose largest logit is that of their label."""
+    training = model.training
+    model.eval()  # no dropout, and batch norms as training left them
     found = model(torch.from_numpy(patches(split.images, patch))).argmax(1).numpy()
+    model.train(training)
     return float(np.mean(found == split.targets))
 
 
@@ -133,7 +142,7 @@ def _batches(
 
 def _optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW; weights of linear maps decay, all else (biases, norms, rates, skips) does not."""
-    decaying = [p for name, p in model.named_parameters() if p.ndim > 1 and name.endswith("weight")]
+    decaying = [p for name, p in model.named_parameters() if p.ndim > 1 and "weight" in name]
     known = {id(parameter) for parameter in decaying}
     free = [parameter for parameter in model.parameters() if id(parameter) not in known]
     groups = [{"params": decaying, "weight_decay": training.weight_decay}, {"params": free, "weight_decay": 0.0}]
