@@ -20,6 +20,7 @@ from emamba.errors import ConfigError
 Count = Annotated[int, Field(ge=1, le=1 << 16)]
 Bits = Annotated[int, Field(ge=2, le=32)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -39,10 +40,22 @@ class CurveConfig(_Section):
 
 
 class DataConfig(_Section):
-    """Which data set, and how an image becomes tokens."""
+    """Which data set, and how an image becomes tokens; `data.frames` says what each choice does.
 
-    name: Literal["digits"] = "digits"
-    patch: Count = 2
+    `patch` is rows and columns of pixels (one number: both), `margin` pixels around it that a token sees
+    too; `mean` and `deviation` normalise each channel.
+    """
+
+    name: Literal["digits", "fashion-mnist", "cifar-10", "mars"] = "digits"
+    patch: Annotated[tuple[Count, Count], Field(strict=False)] = (2, 2)
+    margin: Annotated[int, Field(ge=0, le=64)] = 0
+    mean: Annotated[tuple[Finite, ...], Field(strict=False)] = ()
+    deviation: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+
+    @field_validator("patch", mode="before")
+    @classmethod
+    def _one_number_is_a_square(cls, patch: object) -> object:
+        return (patch, patch) if isinstance(patch, int) else patch
 
 
 class MambaConfig(_Section):
@@ -123,8 +136,21 @@ ModelConfig = MambaConfig | VitConfig | CnnConfig | LstmConfig
 _KINDS = {"mamba": MambaConfig, "vit": VitConfig, "cnn": CnnConfig, "lstm": LstmConfig}
 
 
+class AugmentationConfig(_Section):
+    """How training images are changed at random; `training.augmentation` says what each choice does."""
+
+    shift: Annotated[float, Field(ge=0, le=8)] = 0.0
+    flip: bool = False
+    erase: Annotated[float, Field(ge=0, le=1)] = 0.0
+    drop_points: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class TrainingConfig(_Section):
-    """AdamW under a one-cycle schedule; images shifted at random by up to `shift` pixels."""
+    """AdamW under a one-cycle schedule.
+
+    `averaging` is the share of the running average of the weights that stays at each step (0: the last
+    weights count); `validation` says whether the validation images measure the model or train it too.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     epochs: Count = 60
@@ -132,7 +158,11 @@ class TrainingConfig(_Section):
     learning_rate: Positive = 0.01
     weight_decay: Fraction = 0.01
     gradient_clip: Positive = 1.0
-    shift: Annotated[float, Field(ge=0, le=8)] = 0.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    validation: Literal["measures", "trains"] = "measures"
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    augmentation: AugmentationConfig = AugmentationConfig()
 
 
 class QuantizationConfig(_Section):

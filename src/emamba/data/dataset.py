@@ -1,4 +1,4 @@
-"""What a data set of images is, and how its images become tokens."""
+"""What a data set of images is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emamba.errors import ConfigError, DataError
+from emamba.errors import DataError
 
 Images = NDArray[np.float32]
 Targets = NDArray[np.int64 | np.float32]
@@ -62,6 +62,13 @@ class Dataset:
         )
 
 
+def by_subject(split: Split) -> list[tuple[int, Split]]:
+    """The subjects of `split` in ascending order, each with its part; empty where nobody is named."""
+    if split.subjects is None:
+        return []
+    return [(int(number), split[np.flatnonzero(split.subjects == number)]) for number in np.unique(split.subjects)]
+
+
 def joined(first: Split, second: Split) -> Split:
     """The images of `first`, then those of `second`; subjects only if both name theirs."""
     subjects = None
@@ -69,19 +76,6 @@ def joined(first: Split, second: Split) -> Split:
         subjects = np.concatenate([first.subjects, second.subjects])
     images = np.concatenate([first.images, second.images])
     return Split(images, np.concatenate([first.targets, second.targets]), subjects)
-
-
-def patches(images: Images, patch: int) -> NDArray[np.float32]:
-    """Tokens [n, (h/patch) * (w/patch), patch * patch * c]: squares of `images`, row by row.
-
-    Inside a token the order is row, column, channel. ConfigError if `patch` does not divide.
-    """
-    n, height, width, channels = images.shape
-    if patch < 1 or height % patch or width % patch:
-        fact = f"a patch of {patch} does not divide images of {height}x{width}"
-        raise ConfigError(fact, "change data.patch to a divisor of both sides")
-    squares = images.reshape(n, height // patch, patch, width // patch, patch, channels)
-    return squares.transpose(0, 1, 3, 2, 4, 5).reshape(n, -1, patch * patch * channels)
 
 
 def checked(origin: str, images: ArrayLike, labels: ArrayLike, shape: tuple[int, int, int], classes: int) -> Split:

@@ -146,38 +146,47 @@ def doctor() -> list[Results]:
 
 def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba import training
-    from emamba.data import load_dataset
+    from emamba.data import Split, dataset_of
     from emamba.model import Mamba, exact_twin, parameter_count
 
-    dataset, patch = load_dataset(config.data.name).with_validation_in_train(), config.data.patch
-    model, history = training.train(config, dataset, progress)
+    dataset, memory = dataset_of(config), run / "train.memory"
+    model, history = training.train(config, dataset, progress, memory)
     forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
+
+    def scores(split: Split) -> dict[str, float]:
+        return {name: training.evaluate(form, split, dataset.task, config.data) for name, form in forms.items()}
+
     results = {
         "data": dataset.identity,
+        "task": dataset.task,
         "seed": config.training.seed,
         "parameters": parameter_count(model),
         "history": [asdict(epoch) for epoch in history],
-        "scores": {name: training.accuracy(form, dataset.test, patch) for name, form in forms.items()},
+        "scores": scores(dataset.test),
+        "validation": scores(dataset.validation) if len(dataset.validation) else {},
     }
     checkpoint = training.save_checkpoint(model, config, run / "model.safetensors")
+    memory.unlink(missing_ok=True)
     return [checkpoint, write_json(run / "training.json", results)]
 
 
 def _quantize(run: Path, config: Config, progress: Progress) -> list[Path]:
-    from emamba.data import load_dataset
+    from emamba.data import dataset_of
     from emamba.quantization import quantize
     from emamba.training import load_checkpoint
 
-    model = load_checkpoint(run / "model.safetensors", config)
-    dataset = load_dataset(config.data.name).with_validation_in_train()
-    found = quantize(model, config, dataset, progress)
+    model, memory = load_checkpoint(run / "model.safetensors", config), run / "quantize.memory"
+    found = quantize(model, config, dataset_of(config), progress, memory)
     results = {
         "scores": asdict(found.scores),
+        "validation": asdict(found.validation) if found.validation else {},
+        "subjects": {str(number): score for number, score in found.subjects.items()},
         "graph_hash": content_hash(found.graph),
         "curves": [{"name": curve.name, "form": curve.form, **asdict(curve.error)} for curve in found.curves],
         "history": [asdict(epoch) for epoch in found.history],
     }
     stored = save(found.graph, run / "graph.json")
+    memory.unlink(missing_ok=True)
     return [stored, stored.with_suffix(".npz"), write_json(run / "quantization.json", results)]
 
 
@@ -204,7 +213,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
 
 
 def _verify(run: Path, config: Config, progress: Progress, frames: int | None, stalls: bool, seed: int) -> list[Path]:
-    from emamba.data import load_dataset, patches
+    from emamba.data import frames as tokens_of
+    from emamba.data import load_dataset
     from emamba.flow.design import load_design
     from emamba.flow.verification import verify
 
@@ -212,7 +222,7 @@ def _verify(run: Path, config: Config, progress: Progress, frames: int | None, s
     names = [f"emamba_{graph.name}.{suffix}" for suffix in ("c", "h")]
     sources = {name: files.read_bytes(run / "firmware" / name).decode(errors="replace") for name in names}
     images = load_dataset(config.data.name).test.images[:frames]
-    tokens = integers(patches(images, config.data.patch), graph.input.fraction_bits, graph.input.dtype)
+    tokens = integers(tokens_of(images, config.data), graph.input.fraction_bits, graph.input.dtype)
     traced, seeded = config.verify.trace_frames, seed if stalls else None
     found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)
     return [write_json(run / "verify.json", found.to_json())]

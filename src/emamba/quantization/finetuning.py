@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,16 @@ from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
 from emamba.quantization.calibration import Scales
 from emamba.quantization.lowering import lowered
-from emamba.training import Epoch, Progress, fit, reproducible, silent
+from emamba.training import Epoch, Fit, Progress, fit, reproducible, silent, training_key
 
 
 def finetune(
-    model: Mamba, scales: Scales, config: Config, dataset: Dataset, progress: Progress = silent
+    model: Mamba,
+    scales: Scales,
+    config: Config,
+    dataset: Dataset,
+    progress: Progress = silent,
+    memory: Path | None = None,
 ) -> tuple[Mamba, tuple[Epoch, ...]]:
     """A copy of `model` trained on as integers for `quantization.finetune_epochs`, and its history.
 
@@ -46,8 +52,9 @@ def finetune(
 
     changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
     training = config.training.model_copy(update=changes)
-    with reproducible(training.seed):
-        return tuned, fit(tuned, distance, dataset.train, config.data.patch, training, progress, "fine-tune")
+    how = Fit("fine-tune", progress, None, memory, training_key(config, dataset))
+    with reproducible(training.seed, training.threads):
+        return tuned, fit(tuned, distance, dataset.train, config.data, training, how)
 
 
 def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from emamba.config import Config
+from emamba.config import Config, DataConfig
 from emamba.curve import CurveError, Function, IntegerCurve, IntegerTable, exp, silu
-from emamba.data import Dataset, Images, Split, patches
+from emamba.data import Dataset, Images, Split, Task, by_subject, frames
 from emamba.fixed import Integers, dequantize
 from emamba.fixed import quantize as rounded
 from emamba.graph import Activation, Graph, Scan, predict
@@ -17,13 +18,13 @@ from emamba.quantization.calibration import Scales, calibrate
 from emamba.quantization.finetuning import finetune
 from emamba.quantization.lowering import lower
 from emamba.quantization.streams import lowerable
-from emamba.training import Epoch, Progress, silent
-from emamba.training import accuracy as real_accuracy
+from emamba.training import Epoch, Progress, score, silent
+from emamba.training import evaluate as evaluate_real
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Accuracy on the test split, 0..1, in the order in which a model becomes integers."""
+    """`training.score` of a split, in the order in which a model becomes integers."""
 
     float: float
     approximated: float
@@ -42,45 +43,63 @@ class CurveReport:
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """The final graph, and how it came about."""
+    """The final graph, and how it came about.
+
+    `scores` are of the test split, `validation` of the validation split if there is one, `subjects` the
+    integers' score of each subject in the test split.
+    """
 
     graph: Graph
     scores: Scores
+    validation: Scores | None
+    subjects: dict[int, float]
     curves: tuple[CurveReport, ...]
     history: tuple[Epoch, ...]
 
 
-def quantize(model: Network, config: Config, dataset: Dataset, progress: Progress = silent) -> Quantization:
+def quantize(
+    model: Network, config: Config, dataset: Dataset, progress: Progress = silent, memory: Path | None = None
+) -> Quantization:
     """`model` in integers: calibrated on training images, lowered, fine-tuned, lowered again.
 
-    The test images are for the scores alone. ConfigError if the model has no integer form.
+    `memory` is where fine-tuning remembers how far it is, as in `training.train`. Validation and test
+    images are for the scores alone. ConfigError if the model has no integer form.
     """
     lowerable(model.config)
     assert isinstance(model, Mamba), "lowerable() lets no other network through"
     chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
-    frames = dataset.train.images[chosen[: config.quantization.calibration_frames]]
-    scales = calibrate(model, patches(frames, config.data.patch), config.quantization)
+    images = dataset.train.images[chosen[: config.quantization.calibration_frames]]
+    scales = calibrate(model, frames(images, config.data), config.quantization)
     before = lower(config.name, model, scales, config.quantization)
-    tuned, history = finetune(model, scales, config, dataset, progress)
+    tuned, history = finetune(model, scales, config, dataset, progress, memory)
     after = lower(config.name, tuned, scales, config.quantization)
-    scores = Scores(
-        float=real_accuracy(exact_twin(model), dataset.test, config.data.patch),
-        approximated=real_accuracy(model, dataset.test, config.data.patch),
-        post_training=accuracy(before, dataset.test, config.data.patch),
-        integer=accuracy(after, dataset.test, config.data.patch),
+
+    def scores(split: Split) -> Scores:
+        where = split, dataset.task, config.data
+        real, approximated = evaluate_real(exact_twin(model), *where), evaluate_real(model, *where)
+        return Scores(real, approximated, evaluate(before, *where), evaluate(after, *where))
+
+    return Quantization(
+        graph=after,
+        scores=scores(dataset.test),
+        validation=scores(dataset.validation) if len(dataset.validation) else None,
+        subjects={
+            number: evaluate(after, part, dataset.task, config.data) for number, part in by_subject(dataset.test)
+        },
+        curves=curve_reports(after, scales),
+        history=history,
     )
-    return Quantization(after, scores, curve_reports(after, scales), history)
 
 
-def accuracy(graph: Graph, split: Split, patch: int) -> float:
-    """Share of the images of `split`, 0..1, whose largest logit is that of their label; ties go to the first."""
-    found = predict(graph, integer_frames(graph, split.images, patch))[:, 0].argmax(1)
-    return float(np.mean(found == split.targets))
+def evaluate(graph: Graph, split: Split, task: Task, choice: DataConfig) -> float:
+    """The score of `graph` on `split`, as `training.score` counts it."""
+    found = predict(graph, integer_frames(graph, split.images, choice))[:, 0]
+    return score(task, dequantize(found, graph.output.fraction_bits), split.targets)
 
 
-def integer_frames(graph: Graph, images: Images, patch: int) -> Integers:
+def integer_frames(graph: Graph, images: Images, choice: DataConfig) -> Integers:
     """`images` as what enters `graph`: [n, tokens, features]."""
-    return rounded(patches(images, patch), graph.input.fraction_bits, graph.input.dtype)
+    return rounded(frames(images, choice), graph.input.fraction_bits, graph.input.dtype)
 
 
 def curve_reports(graph: Graph, scales: Scales) -> tuple[CurveReport, ...]:

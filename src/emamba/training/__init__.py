@@ -1,16 +1,22 @@
 """Optimisers, loops, checkpoints, metrics."""
 
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
-from emamba.training.loop import Epoch, Progress, accuracy, fit, reproducible, silent, train
+from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
+from emamba.training.metrics import evaluate, outputs, score
+from emamba.training.train import train, training_key
 
 __all__ = [
     "Epoch",
+    "Fit",
     "Progress",
-    "accuracy",
+    "evaluate",
     "fit",
     "load_checkpoint",
+    "outputs",
     "reproducible",
     "save_checkpoint",
+    "score",
     "silent",
     "train",
+    "training_key",
 ]

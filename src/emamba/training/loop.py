@@ -1,143 +1,150 @@
-"""Training: AdamW under a one-cycle schedule, the same bytes for the same seed."""
+"""The training loop: AdamW under a one-cycle schedule, the same bytes for the same seed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from emamba.config import Config, TrainingConfig
-from emamba.data import Dataset, Images, Split, patches
+from emamba.config import DataConfig, TrainingConfig
+from emamba.data import Split, frames
 from emamba.errors import TrainingError
-from emamba.model import Network, Shape, build
+from emamba.training.augmentation import augmented
+from emamba.training.memory import recall, remember
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and targets [batch]
+Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and targets [batch, ...]
+Measure = Callable[[nn.Module], float]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training images, counted from 1, and its mean loss."""
+    """One pass over the training images, counted from 1: its mean loss, and the score behind it."""
 
     epoch: int
     loss: float
+    validation: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What `fit` does besides the optimisation: whom it tells, what it measures, where it remembers.
+
+    `key` identifies the run in `memory`; without `memory` a killed run begins anew.
+    """
+
+    label: str
+    progress: Progress
+    measure: Measure | None = None
+    memory: Path | None = None
+    key: str = ""
 
 
 def silent(done: int, total: int, label: str) -> None:
     """A `Progress` that shows nothing."""
 
 
-def train(config: Config, dataset: Dataset, progress: Progress = silent) -> tuple[Network, tuple[Epoch, ...]]:
-    """A model trained on `dataset.train` as `config` says, and how its loss went.
-
-    The same seed gives the same bytes on the same machine. TrainingError if the loss diverges.
-    """
-    with reproducible(config.training.seed):
-        model = build(config.model, _shape(dataset, config.data.patch), dataset.outputs)
-
-        def loss(tokens: Tensor, targets: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(model(tokens), targets)
-
-        return model, fit(model, loss, dataset.train, config.data.patch, config.training, progress, "train")
-
-
-def _shape(dataset: Dataset, patch: int) -> Shape:
-    """Of the frames that images become."""
-    _, height, width, _ = dataset.train.images.shape
-    features = patches(dataset.train.images[:1], patch).shape[2]
-    return Shape(height // patch, width // patch, features)
-
-
 def fit(
-    model: nn.Module,
-    objective: Loss,
-    split: Split,
-    patch: int,
-    training: TrainingConfig,
-    progress: Progress,
-    label: str,
+    model: nn.Module, objective: Loss, split: Split, data: DataConfig, training: TrainingConfig, how: Fit
 ) -> tuple[Epoch, ...]:
     """Trains the parameters of `model` in place so that `objective` gets small on `split`."""
-    rng = np.random.default_rng(training.seed)
-    batches = math.ceil(len(split.targets) / training.batch_size)
-    optimizer = _optimizer(model, training)
-    schedule = OneCycleLR(optimizer, training.learning_rate, total_steps=training.epochs * batches)
-    history = []
-    for epoch in range(1, training.epochs + 1):
-        total = 0.0
-        for number, (tokens, targets) in enumerate(_batches(split, patch, training, rng)):
-            loss = objective(tokens, targets)
-            optimizer.zero_grad()
-            loss.backward()
-            steepness = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
-            total += _finite(loss, steepness, epoch, label)
-            optimizer.step()
-            schedule.step()
-            progress((epoch - 1) * batches + number + 1, training.epochs * batches, label)
-        history.append(Epoch(epoch, total / batches))
-    return tuple(history)
+    run = _Run(model, objective, split, data, training, how)
+    for epoch in range(run.resumed() + 1, training.epochs + 1):
+        loss = run.pass_over(epoch)
+        measured = how.measure(run.result()) if how.measure else None
+        run.history.append(Epoch(epoch, loss, measured))
+        run.remember()
+    model.load_state_dict(run.result().state_dict())
+    return tuple(run.history)
 
 
-@torch.no_grad()
-def accuracy(model: Network, split: Split, patch: int) -> float:
-    """Share of the images of `split`, 0..1, whose largest logit is that of their label."""
-    training = model.training
-    model.eval()  # no dropout, and batch norms as training left them
-    found = model(torch.from_numpy(patches(split.images, patch))).argmax(1).numpy()
-    model.train(training)
-    return float(np.mean(found == split.targets))
+class _Run:
+    """The moving parts of `fit`; its `parts` are all that a later process needs."""
+
+    def __init__(
+        self, model: nn.Module, objective: Loss, split: Split, data: DataConfig, training: TrainingConfig, how: Fit
+    ) -> None:
+        self.model, self.objective, self.split = model, objective, split
+        self.data, self.training, self.how = data, training, how
+        self.batches = math.ceil(len(split) / training.batch_size)
+        self.optimizer = _optimizer(model, training)
+        self.schedule = OneCycleLR(self.optimizer, training.learning_rate, total_steps=training.epochs * self.batches)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.averaging))
+        self.history: list[Epoch] = []
+
+    def result(self) -> nn.Module:
+        """The model that counts: the average of the weights, if there is one."""
+        return self.average.module if self.training.averaging else self.model
+
+    def pass_over(self, epoch: int) -> float:
+        """One epoch of steps; the mean loss. Its random numbers depend on seed and epoch only."""
+        rng = np.random.default_rng([self.training.seed, epoch])
+        torch.manual_seed(int(rng.integers(1 << 62)))
+        order, size, total = rng.permutation(len(self.split)), self.training.batch_size, 0.0
+        for number in range(self.batches):
+            batch = self.split[order[number * size : (number + 1) * size]]
+            images = augmented(batch.images, self.training.augmentation, rng)
+            total += self._step(epoch, torch.from_numpy(frames(images, self.data)), torch.from_numpy(batch.targets))
+            done = (epoch - 1) * self.batches + number + 1
+            self.how.progress(done, self.training.epochs * self.batches, self.how.label)
+        return total / self.batches
+
+    def _step(self, epoch: int, tokens: Tensor, targets: Tensor) -> float:
+        loss = self.objective(tokens, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        steepness = nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)
+        found = _finite(loss, steepness, epoch, self.how.label)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.training.averaging:
+            self.average.update_parameters(self.model)
+        return found
+
+    def remember(self) -> None:
+        """Writes all parts to the memory, if there is one."""
+        if self.how.memory:
+            history = [asdict(epoch) for epoch in self.history]
+            states = {name: part.state_dict() for name, part in self._parts().items()}
+            remember(self.how.memory, self.how.key, {"history": history, **states})
+
+    def resumed(self) -> int:
+        """Takes over what the memory holds of this run; the number of epochs that were done."""
+        known = recall(self.how.memory, self.how.key) if self.how.memory else None
+        if known is not None:
+            self.history = [Epoch(**epoch) for epoch in known["history"]]
+            for name, part in self._parts().items():
+                part.load_state_dict(known[name])
+        return len(self.history)
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | OneCycleLR]:
+        return {"model": self.model, "average": self.average, "optimizer": self.optimizer, "schedule": self.schedule}
 
 
 @contextmanager
-def reproducible(seed: int) -> Iterator[None]:
-    """Seeded, deterministic, on one thread; PyTorch is left as it was found.
+def reproducible(seed: int, threads: int = 1) -> Iterator[None]:
+    """Seeded, deterministic, on so many threads; PyTorch is left as it was found.
 
-    One thread because sums over threads depend on their number, and these tensors are too small to gain.
+    The number of threads is fixed because sums over threads depend on it.
     """
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True)
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
             torch.use_deterministic_algorithms(strict)
-
-
-def shifted(images: Images, pixels: float, rng: np.random.Generator) -> Images:
-    """Each image moved at random by up to `pixels` in both directions, fractions included; 0 enters.
-
-    A pixel becomes the mean of its neighbours, weighted by how much of each lies under it.
-    """
-    n, height, width, _ = images.shape
-    down, right = rng.uniform(-pixels, pixels, (2, n, 1, 1))
-    return np.einsum("nij,njkc,nlk->nilc", _moves(height, down), images, _moves(width, right), optimize=True)
-
-
-def _moves(size: int, offset: NDArray[np.float64]) -> Images:
-    """Interpolation matrices [n, size, size] for `offset` [n, 1, 1]."""
-    place = np.arange(size)
-    return np.maximum(0, 1 - np.abs(place[:, None] + offset - place)).astype(np.float32)
-
-
-def _batches(
-    split: Split, patch: int, training: TrainingConfig, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tokens and targets of one epoch, in random order."""
-    order = rng.permutation(len(split.targets))
-    tokens = torch.from_numpy(patches(shifted(split.images[order], training.shift, rng), patch))
-    targets = torch.from_numpy(split.targets[order])
-    size = training.batch_size
-    yield from zip(tokens.split(size), targets.split(size), strict=True)
 
 
 def _optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimizer:

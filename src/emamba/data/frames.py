@@ -1,0 +1,48 @@
+"""Images become frames of tokens: what a network and its accelerator are fed, defined by the recipe alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emamba.config import DataConfig
+from emamba.data.dataset import Images
+from emamba.errors import ConfigError
+
+Frames = NDArray[np.float32]
+
+
+def frames(images: Images, choice: DataConfig) -> Frames:
+    """Tokens [n, rows * columns, features] of `images` [n, height, width, channels].
+
+    Each channel becomes `(x - mean) / deviation`; then every token is a patch, row by row, with `margin`
+    pixels of its neighbourhood on each side (zeros beyond the border). Inside a token the order is row,
+    column, channel. ConfigError if patch or normalisation do not fit the images.
+    """
+    rows, columns = grid(images, choice)
+    (high, wide), margin = choice.patch, choice.margin
+    padded = np.pad(normalised(images, choice), [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    window = high + 2 * margin, wide + 2 * margin
+    every = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))
+    squares = every[:, ::high, ::wide].transpose(0, 1, 2, 4, 5, 3)
+    return np.ascontiguousarray(squares).reshape(len(images), rows * columns, -1)
+
+
+def grid(images: Images, choice: DataConfig) -> tuple[int, int]:
+    """Rows and columns of the tokens of an image; ConfigError if the patch does not divide it."""
+    (height, width), (high, wide) = images.shape[1:3], choice.patch
+    if height % high or width % wide:
+        fact = f"a patch of {high}x{wide} does not divide images of {height}x{width}"
+        raise ConfigError(fact, "change data.patch to divisors of both sides")
+    return height // high, width // wide
+
+
+def normalised(images: Images, choice: DataConfig) -> Images:
+    """Every channel with the mean and deviation of the recipe taken out; unchanged where it names none."""
+    if not choice.mean and not choice.deviation:
+        return images
+    channels = images.shape[-1]
+    if not len(choice.mean) == len(choice.deviation) == channels:
+        fact = f"data.mean has {len(choice.mean)} and data.deviation {len(choice.deviation)} values"
+        raise ConfigError(f"{fact} for {channels} channels", "give one of each for every channel, or none")
+    return (images - np.asarray(choice.mean, np.float32)) / np.asarray(choice.deviation, np.float32)
