@@ -24,6 +24,8 @@ cli""".split()  # noqa: SIM905 - a list of words reads best as words
 NARROWER = {"fixed": set(), "curve": {"fixed"}, "graph": {"errors", "files", "fixed", "curve"}}
 HOMES = {
     "torch": {"model", "training", "quantization"},
+    "numba": {"model"},
+    "llvmlite": {"model"},
     "safetensors": {"training"},
     "sklearn": {"data"},
     "pydantic": {"config"},
@@ -110,7 +112,7 @@ def test_functions_are_short(path):
     ],
 )
 def test_importing_and_asking_for_help_stay_light(statement):
-    heavy = ["torch", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors"]
+    heavy = ["torch", "numba", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors"]
     code = f"""
 import sys
 try:

@@ -112,7 +112,7 @@ class Block(nn.Module):
             x = self.silu(x)
         low, b, c = self.x_proj(x).split([self.config.dt_rank, self.config.d_state, self.config.d_state], dim=-1)
         y, hidden = selective_scan(x, self.delta(low), b, c, self.rate, self.skip, self.exp, state.hidden)
-        return residual + self.out_proj(y * self.silu(z)), BlockState(window, hidden[:, -1])
+        return residual + self.out_proj(y * self.silu(z)), BlockState(window, hidden)
 
     @property
     def rate(self) -> Tensor:

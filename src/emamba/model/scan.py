@@ -1,60 +1,132 @@
-"""The selective scan in PyTorch."""
+"""The selective scan, differentiable: fused kernels on the CPU, PyTorch elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, product
+from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from emamba.model import kernels
+from emamba.model.kernels import CHUNK, Floats, Integers
+from emamba.model.layers import Exp, Straight
+from emamba.model.vectors import LANES
+
+Curve = Callable[[Tensor], Tensor]
+
+_SHARES = 16  # into how many parts work is cut; fixed, so that sums do not depend on the number of threads
+_WORTH = 1 << 18  # states to compute that make up for starting threads
 
 
 def selective_scan(
-    x: Tensor,
-    delta: Tensor,
-    b: Tensor,
-    c: Tensor,
-    rate: Tensor,
-    skip: Tensor,
-    exp: Callable[[Tensor], Tensor],
-    state: Tensor,
+    x: Tensor, delta: Tensor, b: Tensor, c: Tensor, rate: Tensor, skip: Tensor, exp: Curve, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Output [batch, time, channels], and the states [batch, time, states, channels] without gradient.
+    """Output [batch, time, channels], and the state [batch, states, channels] after it without gradient.
 
     `x`, `delta` [batch, time, channels]; `b`, `c` [batch, time, states]; `rate` = -A [channels, states];
     `skip` [channels]; `state` [batch, states, channels] is the one before the first token. For each token:
 
         h = exp(-delta * rate) * h + delta * x * b;    y = sum_n c[n] * h[n] + skip * x
 
-    States lie before channels because broadcasting along the longer axis is twice as fast.
+    float32 on the CPU with an `exp` of `model.layers` goes through fused kernels, on `torch.get_num_threads()`
+    threads; the result is the same bytes for any number. All else goes through `scanned_states`.
     """
-    decay = exp(delta[:, :, None] * -rate.T)
-    readout, states = _Recurrence.apply(decay, delta * x, b, c, state)  # pyright: ignore[reportGeneralTypeIssues]
-    return readout + skip * x, states
+    segments = (exp.knots, exp.slopes, exp.intercepts) if isinstance(exp, Straight) else 3 * (x.new_empty(0),)
+    tensors = (x, delta, b, c, rate, skip, state, *segments)
+    if isinstance(exp, Exp | Straight) and all(it.dtype == torch.float32 and it.is_cpu for it in tensors):
+        result: Any = _Fused.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
+        return result
+    states = scanned_states(x, delta, b, rate, exp, state)
+    return (c[..., None] * states).sum(2) + skip * x, states[:, -1].detach()
 
 
-class _Recurrence(torch.autograd.Function):
-    """`h[t] = decay[t] * h[t-1] + b[t] * driven[t]`: all `sum_n c[n] * h[n]`, and all h.
+def scanned_states(x: Tensor, delta: Tensor, b: Tensor, rate: Tensor, exp: Curve, state: Tensor) -> Tensor:
+    """All states [batch, time, states, channels] of `selective_scan`, one token after the other."""
+    decay, drive = exp(delta[:, :, None] * -rate.T), b[..., None] * (delta * x)[:, :, None]
+    states = []
+    for kept, driven in zip(decay.unbind(1), drive.unbind(1), strict=True):
+        state = kept * state + driven
+        states.append(state)
+    return torch.stack(states, dim=1)
 
-    One autograd node for the whole loop, with one operation a token in each direction.
-    """
+
+class _Fused(torch.autograd.Function):
+    """The kernels as one node of autograd."""
 
     @staticmethod
-    def forward(ctx: Any, decay: Tensor, driven: Tensor, b: Tensor, c: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        states, last = b[..., None] * driven[:, :, None], state
-        for now, kept in zip(states.unbind(1), decay.unbind(1), strict=True):
-            last = now.addcmul_(kept, last)
-        ctx.save_for_backward(decay, driven, b, c, state, states)
-        ctx.mark_non_differentiable(states)
-        return (c[..., None] * states).sum(2), states
+    def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        x, delta, b, c, a, skip, state, *segments = _arrays(tensors)
+        (batch, time, wide), states, channels = x.shape, len(a), len(tensors[5])
+        kept = np.empty((batch, ceil(time / CHUNK), states, wide), np.float32)
+        state, y = state.copy(), np.empty_like(x)
+        _spread(x.size * states, _shares(batch, wide), kernels.scan, x, delta, b, c, a, skip, *segments, state, y, kept)
+        ctx.save_for_backward(*tensors)
+        ctx.kept = kept
+        last = torch.from_numpy(state[..., :channels])
+        ctx.mark_non_differentiable(last)
+        return torch.from_numpy(y[..., :channels]), last
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        decay, driven, b, c, state, states = ctx.saved_tensors
-        above = gradients[0]
-        total, last = c[..., None] * above[:, :, None], torch.zeros_like(state)
-        for now, kept in zip(reversed(total.unbind(1)), reversed(decay.unbind(1)), strict=True):
-            last = now.add_(last) * kept
-        before = torch.cat([state[:, None], states[:, :-1]], dim=1)
-        to_b, to_c = (total @ driven[..., None])[..., 0], (states @ above[..., None])[..., 0]
-        return total * before, (b[..., None] * total).sum(2), to_b, to_c, last
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        arrays = _arrays(ctx.saved_tensors)
+        x, _, b, _, a, skip, state, *_ = arrays
+        above = _array(gradients[0], len(skip))
+        shares = _shares(len(x), len(skip))
+        parts, groups = shares[-1, 4:] + 1
+        to_x, to_delta = np.empty_like(x), np.empty_like(x)
+        to_b, to_c = np.empty((2, groups, *b.shape), np.float32)
+        to_a, to_skip = np.zeros((parts, *a.shape), np.float32), np.zeros((parts, *skip.shape), np.float32)
+        to_state = np.zeros_like(state)
+        inputs = (*arrays[:6], *arrays[7:], ctx.kept, above)
+        outputs = (to_x, to_delta, to_b, to_c, to_a, to_skip, to_state)
+        _spread(x.size * len(a), shares, kernels.scan_gradients, *inputs, *outputs)
+        found = (to_x, to_delta, to_b.sum(0), to_c.sum(0), -to_a.sum(0).T, to_skip.sum(0), to_state)
+        sizes = (tensor.shape for tensor in ctx.saved_tensors)
+        cut = (torch.from_numpy(it[tuple(map(slice, size))]) for it, size in zip(found, sizes, strict=False))
+        return *cut, None, None, None
+
+
+def _arrays(tensors: Sequence[Tensor]) -> list[Floats]:
+    """The operands of `selective_scan` as the kernels want them: a = -rate.T, channels up to whole vectors."""
+    x, delta, b, c, rate, skip, state, *segments = tensors
+    wide = ceil(len(skip) / LANES) * LANES
+    x, delta, a, skip, state = (_array(tensor, wide) for tensor in (x, delta, -rate.T, skip, state))
+    return [x, delta, _array(b), _array(c), a, skip, state, *map(_array, segments)]
+
+
+def _array(tensor: Tensor, wide: int | None = None) -> Floats:
+    """A contiguous array; its last axis filled up with zeros to `wide` elements."""
+    lacking = 0 if wide is None else wide - tensor.shape[-1]
+    return nn.functional.pad(tensor.detach(), (0, lacking)).contiguous().numpy()
+
+
+def _shares(batch: int, channels: int) -> Integers:
+    """The work in up to `_SHARES` shares (see `kernels`): of rows, and of channels when there are too few rows."""
+    vectors = channels // LANES
+    parts = min(batch, _SHARES)
+    groups = min(vectors, ceil(_SHARES / batch))
+    rows = [batch * part // parts for part in range(parts + 1)]
+    columns = [LANES * (vectors * group // groups) for group in range(groups + 1)]
+    cut = product(enumerate(pairwise(rows)), enumerate(pairwise(columns)))
+    return np.array([(*ends, *borders, part, group) for (part, ends), (group, borders) in cut])
+
+
+def _spread(states: int, shares: Integers, kernel: Callable[..., None], *arguments: Floats) -> None:
+    """Calls `kernel` on all `shares`: at once, or each by itself on PyTorch's number of threads.
+
+    Numba's own threads are not used: their pools do not survive a fork, and one of them ends the process
+    when two threads of Python meet in it.
+    """
+    threads = min(torch.get_num_threads(), len(shares))
+    if threads == 1 or states < _WORTH:
+        kernel(shares, *arguments)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda share: kernel(share, *arguments), shares[:, None]))

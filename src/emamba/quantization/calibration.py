@@ -116,7 +116,7 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
         case streams.Scan():
             yield f"{op.name}.rate", fitting(_real(op.rate), rate_type(config))
             yield f"{op.name}.skip", closest(_real(op.skip), Integer(config.weight_bits))
-            states = _real(streams.scanned(op, found)[1])
+            states = _real(streams.states(op, found))
             yield f"{op.name}.state", fitting(_STATE_HEADROOM * states, Integer(config.state_bits))
             yield f"{op.name}.argument", _argument(op, _real(found[op.sources[1]]), config)
         case _:

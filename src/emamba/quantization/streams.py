@@ -18,7 +18,7 @@ from emamba.errors import ConfigError
 from emamba.model import Mamba
 from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, ranged
 from emamba.model.mamba import Block
-from emamba.model.scan import selective_scan
+from emamba.model.scan import scanned_states, selective_scan
 
 Kind = Literal["activation", "step", "logit"]  # of a stream: signed; never negative; wide, for the argmax
 Curve = Callable[[Tensor], Tensor]
@@ -168,7 +168,7 @@ def execute(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
         case Activation():
             return operation.silu(sources[0])
         case Scan():
-            return scanned(operation, streams)[0]
+            return _scanned(operation, streams)
         case Multiply():
             return sources[0] * sources[1]
         case Add():
@@ -181,11 +181,20 @@ def execute(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
             assert_never(operation)
 
 
-def scanned(op: Scan, streams: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Output [batch, time, channels] and all states [batch, time, states, channels] of a scan."""
+def states(op: Scan, streams: Mapping[str, Tensor]) -> Tensor:
+    """All states [batch, time, states, channels] of a scan."""
+    x, delta, b, _ = (streams[name] for name in op.sources)
+    return scanned_states(x, delta, b, op.rate, op.exp, _start(op, x))
+
+
+def _scanned(op: Scan, streams: Mapping[str, Tensor]) -> Tensor:
     x, delta, b, c = (streams[name] for name in op.sources)
-    start = x.new_zeros(len(x), op.rate.shape[1], op.channels)
-    return selective_scan(x, delta, b, c, op.rate, op.skip, op.exp, start)
+    return selective_scan(x, delta, b, c, op.rate, op.skip, op.exp, _start(op, x))[0]
+
+
+def _start(op: Scan, x: Tensor) -> Tensor:
+    """Before the first token of a frame."""
+    return x.new_zeros(len(x), op.rate.shape[1], op.channels)
 
 
 def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:

@@ -1,0 +1,179 @@
+"""The selective scan in Numba, forward and backward, on float32.
+
+A kernel works on whole vectors of channels (`vectors`), on the states of one vector at a time. Of the states
+nothing is kept but those before each chunk of `CHUNK` tokens: backward computes the others again.
+
+Work is cut into shares [row, row end, channel, channel end, part, group]: the shares of one part are of the
+same rows of the batch, those of one group of the same channels. Sums over the batch come out one a part and
+sums over the channels one a group, so that the caller decides the order of addition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from emamba.model.vectors import LANES, below, floor, load, power_of_two, store, total
+
+CHUNK = 32
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+_HALF, _LOG2_E, _LOWEST, _HIGHEST = np.float32(0.5), np.float32(np.log2(np.e)), np.float32(-126), np.float32(127)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
+
+def _quotient(f: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2**f - 1) / f."""
+    return np.expm1(f * np.log(2)) / f
+
+
+# 2**f = 1 + f * (a polynomial) on -0.5..0.5, through the Chebyshev points; relative error below 1e-8.
+_FIT = np.polynomial.Chebyshev.interpolate(_quotient, 5, domain=[-0.5, 0.5])
+_C0, _C1, _C2, _C3, _C4, _C5 = (np.float32(c) for c in _FIT.convert(kind=np.polynomial.Polynomial).coef)
+
+
+def _fused(function: Any) -> Any:
+    """`function` compiled, once and for all where Numba finds a place to keep that."""
+    options = {"nogil": True, "error_model": "numpy"}  # no ZeroDivisionError: it costs a branch each time
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder nor one of the user's can be written
+        return njit(**options)(function)
+
+
+def _inlined(function: Any) -> Any:
+    """`function` as a part of those that call it."""
+    return njit(forceinline=True, error_model="numpy")(function)
+
+
+@_inlined
+def exp(a: Any) -> Any:
+    """e**a of a vector, within 2e-7 for -87 < a < 88; outside, the nearest of these ends' values."""
+    power = a * _LOG2_E
+    power = below(power, _LOWEST, _LOWEST, below(_HIGHEST, power, _HIGHEST, power))
+    whole = floor(power + _HALF)
+    f = power - whole
+    return (_ONE + f * (_C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * _C5)))))) * power_of_two(whole)
+
+
+@_inlined
+def curve(a: Any, knots: Floats, slopes: Floats, intercepts: Floats) -> Any:
+    """Value and slope at a vector: of the segments, or of exp when there are none."""
+    if len(slopes) == 0:
+        value = exp(a)
+        return value, value
+    slope, intercept = a * _ZERO + slopes[0], a * _ZERO + intercepts[0]
+    for k in range(len(knots)):
+        slope = below(a, knots[k], slope, slopes[k + 1])
+        intercept = below(a, knots[k], intercept, intercepts[k + 1])
+    return slope * a + intercept, slope
+
+
+@_fused
+def scan(
+    shares: Integers, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
+    knots: Floats, slopes: Floats, intercepts: Floats, state: Floats, y: Floats, kept: Floats,
+) -> None:  # fmt: skip
+    """Writes `y` and, into `kept` [batch, chunks, states, channels], the states before each chunk.
+
+    `a` = -rate [states, channels]; `state` becomes the one after the last token; else as `selective_scan`.
+    """
+    for row, row_end, channel, channel_end, _, _ in shares:
+        for i in range(row, row_end):
+            for d in range(channel, channel_end, LANES):
+                for t in range(x.shape[1]):
+                    if t % CHUNK == 0:
+                        for n in range(len(a)):
+                            store(kept, (i, t // CHUNK, n, d), load(state, (i, n, d)))
+                    step, driven = load(delta, (i, t, d)), load(x, (i, t, d))
+                    drive, readout = step * driven, load(skip, (d,)) * driven
+                    for n in range(len(a)):
+                        decay, _ = curve(step * load(a, (n, d)), knots, slopes, intercepts)
+                        h = decay * load(state, (i, n, d)) + b[i, t, n] * drive
+                        store(state, (i, n, d), h)
+                        readout = readout + c[i, t, n] * h
+                    store(y, (i, t, d), readout)
+
+
+@_fused
+def scan_gradients(
+    shares: Integers, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
+    knots: Floats, slopes: Floats, intercepts: Floats, kept: Floats, above: Floats,
+    to_x: Floats, to_delta: Floats, to_b: Floats, to_c: Floats, to_a: Floats, to_skip: Floats, to_state: Floats,
+) -> None:  # fmt: skip
+    """Writes the gradients that `above`, the one of y, gives; each has the shape of what it belongs to.
+
+    But `to_b` and `to_c` have an axis for the groups in front, `to_a` and `to_skip` one for the parts; to
+    these two, and to `to_state`, it adds.
+    """
+    states = len(a)
+    memory = np.empty((3, CHUNK + 1, states, LANES), np.float32)
+    sums = np.empty((2, CHUNK, states, LANES), np.float32)
+    for row, row_end, channel, channel_end, part, group in shares:
+        for i in range(row, row_end):
+            for chunk in range(kept.shape[1] - 1, -1, -1):
+                first = chunk * CHUNK
+                count = min(CHUNK, x.shape[1] - first)
+                sums[:] = _ZERO
+                for d in range(channel, channel_end, LANES):
+                    _recall(i, first, count, d, x, delta, b, a, knots, slopes, intercepts, kept[i, chunk], memory)
+                    _back(
+                        i, first, count, d, x, delta, b, c, a, skip, memory, above,
+                        to_x, to_delta, to_a[part], to_skip[part], to_state, sums,
+                    )  # fmt: skip
+                for t in range(count):
+                    for n in range(states):
+                        to_b[group, i, first + t, n] = total(load(sums, (0, t, n, 0)))
+                        to_c[group, i, first + t, n] = total(load(sums, (1, t, n, 0)))
+
+
+@_inlined
+def _recall(
+    i: int, first: int, count: int, d: int, x: Floats, delta: Floats, b: Floats, a: Floats,
+    knots: Floats, slopes: Floats, intercepts: Floats, start: Floats, memory: Floats,
+) -> None:  # fmt: skip
+    """Into `memory`: for each token of a chunk the state before it, its decay and the slope of that.
+
+    One token more has the state after the last.
+    """
+    for n in range(len(a)):
+        store(memory, (0, 0, n, 0), load(start, (n, d)))
+    for t in range(count):
+        step = load(delta, (i, first + t, d))
+        drive = step * load(x, (i, first + t, d))
+        for n in range(len(a)):
+            decay, slope = curve(step * load(a, (n, d)), knots, slopes, intercepts)
+            store(memory, (1, t, n, 0), decay)
+            store(memory, (2, t, n, 0), slope)
+            store(memory, (0, t + 1, n, 0), decay * load(memory, (0, t, n, 0)) + b[i, first + t, n] * drive)
+
+
+@_inlined
+def _back(
+    i: int, first: int, count: int, d: int, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
+    memory: Floats, above: Floats, to_x: Floats, to_delta: Floats, to_a: Floats, to_skip: Floats, to_state: Floats,
+    sums: Floats,
+) -> None:  # fmt: skip
+    """The gradients of one chunk of one vector; `to_state` is that of the state after it, then before it."""
+    for t in range(count - 1, -1, -1):
+        step, driven = load(delta, (i, first + t, d)), load(x, (i, first + t, d))
+        readout = load(above, (i, first + t, d))
+        drive = step * driven
+        to_drive, to_step = drive * _ZERO, drive * _ZERO
+        for n in range(len(a)):
+            to_h = load(to_state, (i, n, d)) + c[i, first + t, n] * readout
+            to_argument = to_h * load(memory, (0, t, n, 0)) * load(memory, (2, t, n, 0))
+            store(to_state, (i, n, d), to_h * load(memory, (1, t, n, 0)))
+            store(to_a, (n, d), load(to_a, (n, d)) + to_argument * step)
+            store(sums, (0, t, n, 0), load(sums, (0, t, n, 0)) + to_h * drive)
+            after = load(memory, (0, t + 1, n, 0))
+            store(sums, (1, t, n, 0), load(sums, (1, t, n, 0)) + after * readout)
+            to_drive = to_drive + to_h * b[i, first + t, n]
+            to_step = to_step + to_argument * load(a, (n, d))
+        store(to_x, (i, first + t, d), to_drive * step + load(skip, (d,)) * readout)
+        store(to_delta, (i, first + t, d), to_drive * driven + to_step)
+        store(to_skip, (d,), load(to_skip, (d,)) + driven * readout)
