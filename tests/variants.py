@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import torch
 
-from emamba.config import Config, CurveConfig, MambaConfig, QuantizationConfig, TrainingConfig
-from emamba.data import Dataset, load_dataset, patches
+from emamba.config import Config, CurveConfig, DataConfig, MambaConfig, QuantizationConfig, TrainingConfig
+from emamba.data import Dataset, frames, load_dataset
 from emamba.model import Mamba, Shape
 
 EXACT = CurveConfig(form="exact")
@@ -52,4 +52,4 @@ def built(variant: str) -> Mamba:
 
 def tokens(count: int = 40):
     """Test digits as tokens [count, 16, 4]."""
-    return patches(dataset().test.images[:count], 2)
+    return frames(dataset().test.images[:count], DataConfig())

@@ -285,10 +285,12 @@ def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     known: list[str] = []
     section: Any = Config
     for part in loc:
-        if section == ModelConfig:
-            section = _KINDS[str(part)]
+        if isinstance(part, int):  # of a list
             continue
-        keys.append(str(part))
+        if section == ModelConfig:
+            section = _KINDS[part]
+            continue
+        keys.append(part)
         if isinstance(section, type) and issubclass(section, BaseModel):
             known = list(section.model_fields)
             section = section.model_fields[part].annotation if part in section.model_fields else None

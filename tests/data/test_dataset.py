@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from emamba.data import Dataset, Split, patches
-from emamba.data.dataset import checked, joined
-from emamba.errors import ConfigError, DataError
+from emamba.data import Dataset, Split
+from emamba.data.dataset import by_subject, checked, joined
+from emamba.errors import DataError
 
 
 def split(first: int, n: int, subjects: bool = False) -> Split:
@@ -29,6 +29,12 @@ def test_joined_splits_follow_each_other_and_keep_subjects_that_both_name():
     assert joined(split(0, 3, subjects=True), split(10, 2)).subjects is None
 
 
+def test_subjects_are_told_apart_in_order():
+    whole = Split(np.zeros((4, 2, 2, 1), np.float32), np.arange(4), np.array([3, 1, 3, 2], np.uint8))
+    assert [(who, part.targets.tolist()) for who, part in by_subject(whole)] == [(1, [1]), (2, [3]), (3, [0, 2])]
+    assert by_subject(split(0, 3)) == []
+
+
 def test_validation_moves_into_train_and_the_identity_says_so():
     before = Dataset("x", "those", split(0, 3), split(3, 2), split(5, 4), outputs=10, task="classification")
     after = before.with_validation_in_train()
@@ -36,22 +42,6 @@ def test_validation_moves_into_train_and_the_identity_says_so():
     assert len(after.validation) == 0
     assert after.test is before.test
     assert after.identity == "those; validation images are in train"
-
-
-def test_patches_run_row_by_row_with_rows_columns_channels_inside():
-    images = np.arange(2 * 4 * 6 * 3, dtype=np.float32).reshape(2, 4, 6, 3)
-    tokens = patches(images, 2)
-    assert tokens.shape == (2, 6, 12)
-    for row in range(2):
-        for column in range(3):
-            square = images[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-            np.testing.assert_array_equal(tokens[:, 3 * row + column], square.reshape(2, 12))
-
-
-@pytest.mark.parametrize("patch", [3, 0, 16])
-def test_a_patch_that_does_not_divide_is_refused(patch):
-    with pytest.raises(ConfigError, match=rf"patch of {patch} does not divide images of 8x8"):
-        patches(np.zeros((1, 8, 8, 1), np.float32), patch)
 
 
 GOOD = np.zeros((3, 8, 8, 1))

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from emamba import graph
+from emamba.config import DataConfig
 from emamba.data import Split
-from emamba.quantization import accuracy, integer_frames, quantize
-from emamba.training import accuracy as real_accuracy
+from emamba.quantization import evaluate, integer_frames, quantize
+from emamba.training import evaluate as evaluate_real
 from emamba.training import train
 from variants import MODELS, built, dataset, recipe
 
@@ -32,10 +33,11 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_test_images(trained, tm
 
 def test_scores_are_measured_on_the_test_split(trained):
     _, model, result = trained
-    assert result.scores.approximated == real_accuracy(model, dataset().test, 2)
-    frames = integer_frames(result.graph, dataset().test.images, 2)
+    assert result.scores.approximated == evaluate_real(model, dataset().test, "classification", DataConfig())
+    frames = integer_frames(result.graph, dataset().test.images, DataConfig())
     right = graph.predict(result.graph, frames)[:, 0].argmax(1) == dataset().test.targets
-    assert result.scores.integer == accuracy(result.graph, dataset().test, 2) == right.mean()
+    found = evaluate(result.graph, dataset().test, "classification", DataConfig())
+    assert result.scores.integer == found == right.mean()
     assert len(result.history) == 1
     assert all(0 <= score <= 1 for score in vars(result.scores).values())
 

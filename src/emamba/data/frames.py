@@ -25,7 +25,7 @@ def frames(images: Images, choice: DataConfig) -> Frames:
     window = high + 2 * margin, wide + 2 * margin
     every = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))
     squares = every[:, ::high, ::wide].transpose(0, 1, 2, 4, 5, 3)
-    return np.ascontiguousarray(squares).reshape(len(images), rows * columns, -1)
+    return squares.reshape(len(images), rows * columns, -1).copy()
 
 
 def grid(images: Images, choice: DataConfig) -> tuple[int, int]:

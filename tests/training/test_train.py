@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from emamba.config import AugmentationConfig, Config, DataConfig, MambaConfig, TrainingConfig
+from emamba.data import Dataset, Split, load_dataset
+from emamba.errors import ConfigError
+from emamba.training import evaluate, train, training_key
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    whole = load_dataset("digits")
+    return replace(whole, train=whole.train[:300], validation=whole.validation[:50], test=whole.test[:100])
+
+
+def config(**training) -> Config:
+    chosen = {"epochs": 3, "batch_size": 50, "learning_rate": 0.02, **training}
+    return Config(
+        name="part", model=MambaConfig(d_model=8, d_state=2, head="flatten"), training=TrainingConfig(**chosen)
+    )
+
+
+def test_training_learns_and_tells(dataset):
+    steps = []
+    model, history = train(config(epochs=6), dataset, lambda *step: steps.append(step))
+    assert evaluate(model, dataset.test, "classification", DataConfig()) > 0.7
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
+    assert history[-1].loss < history[0].loss / 2
+    assert history[-1].validation == evaluate(model, dataset.validation, "classification", DataConfig())
+    assert steps == [(done, 36, "train") for done in range(1, 37)]
+
+
+def test_without_validation_images_nothing_is_measured(dataset):
+    _, history = train(config(epochs=1), dataset.with_validation_in_train())
+    assert history[0].validation is None
+
+
+def test_the_same_seed_gives_the_same_bits(dataset):
+    states = [train(config(seed=seed, epochs=1), dataset)[0].state_dict() for seed in (4, 4, 5)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_coordinates_are_learned_from_their_mean_on():
+    rng = np.random.default_rng(0)
+    images = rng.random((400, 4, 4, 1), np.float32)
+    targets = np.stack([5 + images.mean((1, 2, 3)), images[:, 0].mean((1, 2)) - 7], axis=1)
+    whole = Split(images, targets)
+    coordinates = Dataset("x", "those", whole[:300], whole[300:350], whole[350:], outputs=2, task="regression")
+    first, _ = train(config(epochs=1, learning_rate=1e-6), coordinates)
+    spread = evaluate(first, coordinates.test, "regression", DataConfig())
+    assert spread < 1
+    model, _ = train(config(epochs=40), coordinates)
+    assert evaluate(model, coordinates.test, "regression", DataConfig()) < 0.7 * spread
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [7, 12, 13, 17])
+def test_a_killed_run_goes_on_to_the_same_bits(dataset, tmp_path, step):
+    def killed(done, total, label):
+        if done == step:
+            raise KilledError
+
+    chosen = config(averaging=0.9, augmentation=AugmentationConfig(shift=0.5, flip=True, erase=0.3))
+    whole, history = train(chosen, dataset)
+    with pytest.raises(KilledError):
+        train(chosen, dataset, killed, tmp_path / "memory")
+    steps = []
+    again, same = train(chosen, dataset, lambda *told: steps.append(told[0]), tmp_path / "memory")
+    assert steps[0] == 6 * ((step - 1) // 6) + 1
+    assert history == same
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_the_memory_of_another_run_is_not_taken_up(dataset, tmp_path):
+    train(config(epochs=1), dataset, memory=tmp_path / "memory")
+    model, history = train(config(epochs=1, seed=3), dataset, memory=tmp_path / "memory")
+    assert torch.equal(model.head.bias, train(config(epochs=1, seed=3), dataset)[0].head.bias)
+    assert len(history) == 1
+
+
+def test_a_key_tells_recipes_and_data_apart(dataset):
+    keys = {
+        training_key(config(), dataset),
+        training_key(config(seed=1), dataset),
+        training_key(config(), replace(dataset, identity="others")),
+        training_key(config().model_copy(update={"model": MambaConfig()}), dataset),
+    }
+    assert len(keys) == 4
+
+
+def test_a_patch_that_does_not_fit_is_refused_before_training(dataset):
+    with pytest.raises(ConfigError, match="patch of 3x3 does not divide"):
+        train(config().model_copy(update={"data": DataConfig(patch=(3, 3))}), dataset)
