@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from baselines import BASELINES, SHAPES, recipe
 from emamba.config import Config, MambaConfig, TrainingConfig
 from emamba.data import Dataset, Split, load_dataset
 from emamba.errors import TrainingError
+from emamba.model import build
 from emamba.training import accuracy, reproducible, train
-from emamba.training.loop import shifted
+from emamba.training.loop import _optimizer, shifted
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,26 @@ def test_accuracy_is_the_share_of_right_answers(dataset):
         model.head.weight.zero_()
         model.head.bias.copy_(torch.arange(10) == 3)
     assert accuracy(model, dataset.test, 2) == np.mean(dataset.test.labels == 3)
+
+
+def test_accuracy_is_measured_without_dropout_and_leaves_the_model_training(dataset):
+    model, _ = train(recipe("cnn", epochs=1), dataset)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    scores = {accuracy(model, dataset.test, 1) for _ in range(3)}
+    model.eval()
+    assert scores == {accuracy(model, dataset.test, 1)}
+    assert not model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["vit", "cnn", "lstm"])
+def test_weights_decay_and_nothing_else_does(kind):
+    model = build(BASELINES[kind], SHAPES[kind], 10)
+    decaying, free = _optimizer(model, TrainingConfig(weight_decay=0.3)).param_groups
+    assert (decaying["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
+    weights = {id(p) for name, p in model.named_parameters() if p.ndim > 1 and name != "positions"}
+    assert {id(p) for p in decaying["params"]} == weights
+    assert len(free["params"]) == len(list(model.parameters())) - len(weights)
 
 
 def test_a_shift_moves_whole_images_within_its_limit():

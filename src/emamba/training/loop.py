@@ -21,6 +21,8 @@ from emamba.model import Network, Shape, build
 Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and labels [batch]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
+_MEASURED = 1024  # frames measured at once: what lies between the layers of a CNN is many times its input
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -90,7 +92,8 @@ def accuracy(model: Network, split: Split, patch: int) -> float:
     """Share of the images of `split`, 0..1, whose largest logit is that of their label."""
     training = model.training
     model.eval()  # no dropout, and batch norms as training left them
-    found = model(torch.from_numpy(patches(split.images, patch))).argmax(1).numpy()
+    parts = torch.from_numpy(patches(split.images, patch)).split(_MEASURED)
+    found = torch.cat([model(tokens).argmax(1) for tokens in parts]).numpy()
     model.train(training)
     return float(np.mean(found == split.labels))
 
