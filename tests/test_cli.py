@@ -105,6 +105,19 @@ def test_results_are_printed_as_a_table_or_as_json(emamba, toy_run):
     assert set(json.loads(emamba("emit", toy_run, "--json").out)) == {"firmware", "rtl"}
 
 
+def test_a_baseline_is_trained_in_float_and_has_no_integers(emamba, tmp_path):
+    lines = ['name = "small"', "training.epochs = 1", "[model]", 'kind = "lstm"', "d_model = 4"]
+    write(tmp_path / "small.toml", "\n".join(lines))
+    refused = emamba("flow", "small.toml")
+    assert (refused.code, refused.told[0]) == (2, "error: model.kind 'lstm' has no integer form")
+    assert not (tmp_path / "runs").exists()
+    shown = emamba("train", "small.toml").out.splitlines()
+    assert len(shown) == 2
+    assert re.match(r"Accuracy, float +\d+\.\d\d %", shown[0])
+    assert re.match(r"Parameters +210 ", shown[1])
+    assert emamba("quantize", "runs/small").code == 2
+
+
 def test_show_prints_the_graph(emamba, toy_run):
     assert emamba("show", toy_run).out.startswith("graph toy: 4 tokens a frame")
     assert emamba("show", toy_run, "--json").out == (toy_run / "graph.json").read_text()

@@ -3,7 +3,17 @@
 import pytest
 from pydantic import ValidationError
 
-from emamba.config import Config, dump_config, load_config, parse_config, recipes
+from emamba.config import (
+    CnnConfig,
+    Config,
+    LstmConfig,
+    MambaConfig,
+    VitConfig,
+    dump_config,
+    load_config,
+    parse_config,
+    recipes,
+)
 from emamba.errors import ConfigError
 
 
@@ -22,6 +32,59 @@ def test_a_name_is_all_a_recipe_needs():
 def test_sections_nest():
     config = parse_config('name = "toy"\n[model]\nd_model = 8\n[model.exp]\nform = "segments"\nsegments = 11\n')
     assert (config.model.d_model, config.model.exp.form, config.model.exp.segments) == (8, "segments", 11)
+
+
+def test_a_model_without_a_kind_is_a_mamba():
+    assert parse_config('name = "toy"\n[model]\nd_model = 8').model == MambaConfig(d_model=8)
+    assert Config(name="toy", model=CnnConfig(kind="cnn")).model.kind == "cnn"
+
+
+@pytest.mark.parametrize(
+    ("lines", "model"),
+    [
+        ('kind = "mamba"\nd_model = 8', MambaConfig(d_model=8)),
+        ('kind = "vit"\nheads = 2', VitConfig(kind="vit", heads=2)),
+        ('kind = "cnn"\nchannels = [4, 8]\npool_after = [1]', CnnConfig(kind="cnn", channels=(4, 8), pool_after=(1,))),
+        ('kind = "lstm"\nlayers = 2', LstmConfig(kind="lstm", layers=2)),
+    ],
+)
+def test_every_kind_of_model_has_its_own_keys(lines, model):
+    config = parse_config(f'name = "toy"\n[model]\n{lines}')
+    assert config.model == model
+    assert parse_config(dump_config(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ('model.kind = "vit"\nmodel.d_state = 8', "kind, d_model, blocks, heads, mlp_ratio"),
+        ('model.kind = "cnn"\nmodel.d_state = 8', "kind, channels, pool_after, dense, batch_norm, dropout"),
+        ('model.kind = "lstm"\nmodel.d_state = 8', "kind, d_model, layers"),
+    ],
+)
+def test_an_unknown_key_of_a_baseline_lists_those_of_its_kind(line, keys):
+    error = refused(f'name = "toy"\n{line}')
+    assert error.message == "my.toml: model.d_state: Extra inputs are not permitted, got 8"
+    assert error.hint == f"known keys here: {keys}"
+
+
+@pytest.mark.parametrize("kind", ['"rnn"', "3", '""', "[1]"])
+def test_an_unknown_kind_of_model_lists_the_known_ones(kind):
+    error = refused(f'name = "toy"\nmodel.kind = {kind}')
+    assert error.message == f"my.toml: model.kind: there is no network {kind}".replace('"', "'")
+    assert error.hint == "known kinds: mamba, vit, cnn, lstm"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fact"),
+    [
+        ('kind = "vit"\nd_model = 30\nheads = 4', "heads (4) has to divide d_model (30)"),
+        ('kind = "cnn"\nchannels = [4]\npool_after = [2]', "pool_after names convolution 2, but channels has 1"),
+        ('kind = "cnn"\npool_after = [2, 2]', "pool_after names a convolution twice: [2, 2]"),
+    ],
+)
+def test_sizes_that_do_not_fit_each_other_are_refused(lines, fact):
+    assert refused(f'name = "toy"\n[model]\n{lines}').message == f"my.toml: model: {fact}"
 
 
 def test_values_are_frozen():
@@ -51,7 +114,12 @@ def test_an_unknown_section_lists_the_known_ones():
         ("model.projection_bias = 1", "model.projection_bias", "1"),
         ("training.learning_rate = true", "training.learning_rate", "True"),
         ("model = 3", "model", "3"),
-        ("data.patch = 0", "data.patch", "0"),
+        ('model.kind = "cnn"\nmodel.channels = []', "model.channels", "[]"),
+        ('model.kind = "cnn"\nmodel.channels = [4, 0]', "model.channels.1", "0"),
+        ('model.kind = "cnn"\nmodel.channels = [4, 2.0]', "model.channels.1", "2.0"),
+        ('model.kind = "cnn"\nmodel.channels = "48"', "model.channels", "'48'"),
+        ('model.kind = "cnn"\nmodel.dropout = 1.0', "model.dropout", "1.0"),
+        ("data.patch = 0", "data.patch.0", "0"),
         ("hardware.interval_cycles = 0", "hardware.interval_cycles", "0"),
         ("quantization.weight_bits = -8", "quantization.weight_bits", "-8"),
         ("quantization.weight_bits = 1", "quantization.weight_bits", "1"),

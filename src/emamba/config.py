@@ -285,12 +285,10 @@ def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     known: list[str] = []
     section: Any = Config
     for part in loc:
-        if isinstance(part, int):  # of a list
-            continue
         if section == ModelConfig:
-            section = _KINDS[part]
+            section = _KINDS[str(part)]
             continue
-        keys.append(part)
+        keys.append(str(part))
         if isinstance(section, type) and issubclass(section, BaseModel):
             known = list(section.model_fields)
             section = section.model_fields[part].annotation if part in section.model_fields else None

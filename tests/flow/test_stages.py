@@ -5,10 +5,13 @@ import re
 
 import pytest
 
+from baselines import BASELINES, SHAPES
+from baselines import recipe as baseline
 from emamba import flow
 from emamba.config import parse_config
 from emamba.errors import ConfigError
 from emamba.graph import content_hash, load
+from emamba.model import build, parameter_count
 from emamba.report import load_results
 from toy import TOY
 
@@ -138,6 +141,25 @@ def test_progress_counts_up_to_its_total(tmp_path):
     done, total, label = seen[-1]
     assert (done, label) == (total, "train")
     assert total > 10
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_a_baseline_is_trained_and_reported_in_float_only(tmp_path, kind):
+    run, config = tmp_path / "run", baseline(kind, epochs=1)
+    found = flow.train(config, run)
+    assert set(found["scores"]) == {"float"}
+    assert found["parameters"] == parameter_count(build(config.model, SHAPES[kind], 10))
+    assert flow.report(run)["scores"] == found["scores"]
+    page = (run / "report.html").read_text()
+    assert f"A baseline of kind {kind} with {found['parameters']:,} parameters,\nmeasured in float only" in page
+    with pytest.raises(ConfigError, match=f"model.kind '{kind}' has no integer form"):
+        flow.quantize(run)
+
+
+def test_a_baseline_does_not_flow(tmp_path):
+    with pytest.raises(ConfigError, match=r"model\.kind 'vit' has no integer form"):
+        flow.flow(baseline("vit"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_model_without_an_integer_form_is_refused_before_it_is_trained(tmp_path):

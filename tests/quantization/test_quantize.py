@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from baselines import SHAPES
+from baselines import recipe as baseline
 from emamba import graph
 from emamba.config import DataConfig
 from emamba.data import Split
+from emamba.errors import ConfigError
+from emamba.model import build
 from emamba.quantization import evaluate, integer_frames, quantize
 from emamba.training import evaluate as evaluate_real
 from emamba.training import train
@@ -50,6 +54,12 @@ def test_curves_are_reported_by_operation_and_near_their_function(trained):
         assert curve.form.endswith("256-entry table" if config.name == "tables" else ("segments", "table"))
         assert 0 < curve.error.mean < curve.error.max < 0.2
         assert curve.error.lo < curve.error.hi
+
+
+def test_a_baseline_is_refused():
+    config = baseline("lstm")
+    with pytest.raises(ConfigError, match=r"model\.kind 'lstm' has no integer form"):
+        quantize(build(config.model, SHAPES["lstm"], 10), config, dataset())
 
 
 def test_accuracy_counts_ties_for_the_first_class():

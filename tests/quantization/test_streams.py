@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from baselines import BASELINES
 from emamba.config import MambaConfig
 from emamba.errors import ConfigError
 from emamba.model import Mamba, Shape
@@ -26,6 +27,13 @@ def test_gradients_reach_every_parameter(variant):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().max()) > 0, name
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_baselines_are_refused(kind):
+    with pytest.raises(ConfigError, match=f"model.kind '{kind}' has no integer form") as caught:
+        streams.lowerable(BASELINES[kind])
+    assert "baselines are trained and measured in float only" in caught.value.hint
 
 
 def test_streams_are_named_by_block_and_part():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cases import activation, scan_case, source
-from emamba.config import Config, CurveConfig, MambaConfig
+from emamba.config import Config, CurveConfig, LstmConfig, MambaConfig
 from emamba.curve import curve_error, silu, silu_segments
 from emamba.errors import ArtifactError, GraphError
 from emamba.graph import Graph, Scan
@@ -58,6 +58,10 @@ def test_segments_carry_their_knots_and_the_function_is_limited_as_they_are():
     assert curve.knots.tolist() == (integers.knots / 16).tolist()
     assert curve.approximation.tolist() == (integers(np.arange(-128, 128)) / 16).tolist()
     assert (curve.exact.min(), curve.exact.max()) == (integers.lo / 16, integers.hi / 16)
+
+
+def test_a_baseline_has_no_curves():
+    assert curves(Results(Config(name="small", model=LstmConfig(kind="lstm")))) == []
 
 
 @pytest.mark.parametrize("segments", [False, True])

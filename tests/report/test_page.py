@@ -43,6 +43,11 @@ class Page(HTMLParser):
         return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
 
 
+def test_the_page_begins_with_what_the_model_is(results):
+    begins = f"A Mamba of 2 blocks with {results.training.parameters:,} parameters, from PyTorch to integers, C and"
+    assert begins in Page(render(results)).text
+
+
 def test_sections_in_order(results):
     ids = Page(render(results)).values("id")
     assert [name for name in ids if name in SECTIONS] == SECTIONS

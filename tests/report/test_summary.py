@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from emamba.config import LstmConfig
+from emamba.report import Results
 from emamba.report.summary import (
     Row,
     clock_mhz,
@@ -52,6 +54,17 @@ def test_notes_say_how_it_was_measured(results):
     assert "12 frames" in notes["Mismatches"]
     assert "11 of 12" in notes["Mismatches"]
     assert "no stalls" in notes["Mismatches"]
+
+
+def test_a_baseline_has_one_accuracy_and_its_parameters(results):
+    config = results.config.model_copy(update={"model": LstmConfig(kind="lstm")})
+    training = replace(results.training, scores={"float": 0.9})
+    found = summary(Results(config, training=training))
+    assert [(row.label, row.value) for row in found] == [
+        ("Accuracy, float", "90.00 %"),
+        ("Parameters", f"{training.parameters:,}"),
+    ]
+    assert found[0].note == "float32; test split"
 
 
 def test_stalls_are_told(results):

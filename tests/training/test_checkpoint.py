@@ -4,9 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from baselines import BASELINES, SHAPES, recipe
 from emamba.config import Config, HardwareConfig, MambaConfig, TrainingConfig
 from emamba.errors import ArtifactError
-from emamba.model import Mamba, Shape
+from emamba.model import Mamba, Shape, build
 from emamba.training import load_checkpoint, save_checkpoint
 
 CONFIG = Config(name="tiny", model=MambaConfig(d_model=4, d_state=2, blocks=1))
@@ -28,6 +29,23 @@ def test_a_checkpoint_comes_back(model, path):
     assert (again.shape, again.outputs) == (Shape(4, 4, 4), 10)
     tokens = torch.rand(2, 16, 4)
     assert torch.equal(again(tokens), model(tokens))
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_a_checkpoint_of_every_kind_comes_back(kind, tmp_path):
+    config, shape = recipe(kind), SHAPES[kind]
+    model = build(config.model, shape, 10)
+    tokens = torch.rand(5, shape.tokens, shape.features)
+    model(tokens)  # moves what batch norm remembers
+    again = load_checkpoint(save_checkpoint(model, config, tmp_path / "model.safetensors"), config)
+    assert (type(again), again.shape, again.outputs) == (type(model), shape, 10)
+    assert torch.equal(again.eval()(tokens), model.eval()(tokens))
+
+
+def test_another_kind_is_refused(path):
+    fact = "model.kind is 'mamba' there, 'lstm' here"
+    with pytest.raises(ArtifactError, match=fact):
+        load_checkpoint(path, CONFIG.model_copy(update={"model": BASELINES["lstm"]}))
 
 
 def test_the_same_model_gives_the_same_bytes(model, path, tmp_path):

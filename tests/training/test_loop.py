@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from baselines import BASELINES, SHAPES
 from emamba.config import Config, MambaConfig, TrainingConfig
 from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
+from emamba.model import build
 from emamba.training import reproducible, train
+from emamba.training.loop import _optimizer
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,16 @@ def test_an_interrupt_goes_up(dataset):
 
     with pytest.raises(KeyboardInterrupt):
         train(config(), dataset, interrupt)
+
+
+@pytest.mark.parametrize("kind", ["vit", "cnn", "lstm"])
+def test_weights_decay_and_nothing_else_does(kind):
+    model = build(BASELINES[kind], SHAPES[kind], 10)
+    decaying, free = _optimizer(model, TrainingConfig(weight_decay=0.3)).param_groups
+    assert (decaying["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
+    weights = {id(p) for name, p in model.named_parameters() if p.ndim > 1 and name != "positions"}
+    assert {id(p) for p in decaying["params"]} == weights
+    assert len(free["params"]) == len(list(model.parameters())) - len(weights)
 
 
 def test_averaged_weights_are_the_running_mean_of_those_of_the_steps(dataset):
