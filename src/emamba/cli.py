@@ -29,6 +29,8 @@ INTERRUPTED = 130
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+bench = typer.Typer(no_args_is_help=True, help="Compare with other packages, side by side in one run.")
+app.add_typer(bench, name="bench")
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, as `emamba train` makes it.")]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help=f"TOML file, or one of: {', '.join(recipes())}.")]
@@ -187,6 +189,23 @@ def doctor(as_json: Json = False) -> None:
         raise ToolError(
             f"missing: {', '.join(tool['name'] for tool in missing)}", "; ".join(tool["hint"] for tool in missing)
         )
+
+
+@bench.command("scan")
+def _bench_scan(
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements, of which the median counts.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="Seconds after which a package is given up.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """The selective scan, forward and backward, against mambapy's and transformers'."""
+    from emamba.bench.scan import scan, summary
+
+    with _listener() as listener:
+        measured = scan(listener.progress, rounds=rounds, limit=limit)
+    if as_json:
+        print(json.dumps(measured, indent=1))
+    else:
+        _print_table(summary(measured))
 
 
 def _begun(recipe: str, run: Path | None) -> tuple[Config, Path]:

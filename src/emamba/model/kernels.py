@@ -1,6 +1,6 @@
-"""The selective scan in Numba, forward and backward, on float32.
+"""The selective scan and what surrounds it in Numba, forward and backward, on float32.
 
-A kernel works on whole vectors of channels (`vectors`), on the states of one vector at a time. Of the states
+A kernel of the scan works on whole vectors of channels (`vectors`), on the states of one at a time. Of the states
 nothing is kept but those before each chunk of `CHUNK` tokens: backward computes the others again.
 
 Work is cut into shares [row, row end, channel, channel end, part, group]: the shares of one part are of the
@@ -177,3 +177,83 @@ def _back(
         store(to_x, (i, first + t, d), to_drive * step + load(skip, (d,)) * readout)
         store(to_delta, (i, first + t, d), to_drive * driven + to_step)
         store(to_skip, (d,), load(to_skip, (d,)) + driven * readout)
+
+
+@_fused
+def straight(x: Floats, knots: Floats, slopes: Floats, intercepts: Floats, y: Floats, steepness: Floats) -> None:
+    """Segments at all elements of `x` [n]: their values and slopes."""
+    whole = len(x) // LANES * LANES
+    for i in range(0, whole, LANES):
+        value, slope = curve(load(x, (i,)), knots, slopes, intercepts)
+        store(y, (i,), value)
+        store(steepness, (i,), slope)
+    for i in range(whole, len(x)):
+        piece = np.searchsorted(knots, x[i], side="right")
+        y[i], steepness[i] = slopes[piece] * x[i] + intercepts[piece], slopes[piece]
+
+
+@_inlined
+def _extent(row: Floats) -> Any:
+    """Largest and smallest element, mean, and 1 / (largest - smallest), or 1 where they are equal."""
+    high = low = row[0]
+    added = _ZERO
+    for value in row:
+        high, low, added = max(high, value), min(low, value), added + value
+    return high, low, added / np.float32(len(row)), _ONE / (high - low) if high > low else _ONE
+
+
+@_fused
+def ranged(x: Floats, y: Floats) -> None:
+    """`(x - mean) / (max - min)` of each row of `x` [rows, channels]; 0 where all elements are equal."""
+    for i in range(len(x)):
+        _, _, mean, scale = _extent(x[i])
+        for j in range(x.shape[1]):
+            y[i, j] = (x[i, j] - mean) * scale
+
+
+@_fused
+def ranged_gradient(x: Floats, above: Floats, to_x: Floats) -> None:
+    """Equal largest elements share the gradient of the largest evenly, equal smallest that of the smallest."""
+    channels = np.float32(x.shape[1])
+    for i in range(len(x)):
+        high, low, mean, scale = _extent(x[i])
+        highest = lowest = added = product = _ZERO
+        for j in range(x.shape[1]):
+            highest += _ONE if x[i, j] == high else _ZERO
+            lowest += _ONE if x[i, j] == low else _ZERO
+            added += above[i, j]
+            product += above[i, j] * (x[i, j] - mean)
+        to_spread = -product * scale * scale if high > low else _ZERO
+        for j in range(x.shape[1]):
+            to_end = (to_spread / highest if x[i, j] == high else _ZERO) - (
+                to_spread / lowest if x[i, j] == low else _ZERO
+            )
+            to_x[i, j] = (above[i, j] - added / channels) * scale + to_end
+
+
+@_fused
+def convolve(x: Floats, weight: Floats, bias: Floats, y: Floats) -> None:
+    """Depthwise, without padding: `x` [batch, time + kernel - 1, channels], `weight` [kernel, channels]."""
+    for i in range(len(x)):
+        for t in range(y.shape[1]):
+            for d in range(0, x.shape[2], LANES):
+                result = load(bias, (d,))
+                for k in range(len(weight)):
+                    result = result + load(weight, (k, d)) * load(x, (i, t + k, d))
+                store(y, (i, t, d), result)
+
+
+@_fused
+def convolve_gradients(
+    x: Floats, weight: Floats, above: Floats, to_x: Floats, to_weight: Floats, to_bias: Floats
+) -> None:
+    """Adds to all three gradients; `above` is the one of y."""
+    for i in range(len(x)):
+        for t in range(above.shape[1]):
+            for d in range(0, x.shape[2], LANES):
+                to_y = load(above, (i, t, d))
+                store(to_bias, (d,), load(to_bias, (d,)) + to_y)
+                for k in range(len(weight)):
+                    place = (i, t + k, d)
+                    store(to_x, place, load(to_x, place) + load(weight, (k, d)) * to_y)
+                    store(to_weight, (k, d), load(to_weight, (k, d)) + load(x, place) * to_y)

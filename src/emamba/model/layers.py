@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import Segments, exp_segments, silu_segments
+from emamba.model import fused
 
 
 class RangeNorm(nn.Module):
@@ -28,6 +29,8 @@ class RangeNorm(nn.Module):
 
 def ranged(x: Tensor) -> Tensor:
     """`(x - mean) / (max - min)` over the last axis; 0 where all elements are equal."""
+    if fused.fits(x):
+        return fused.ranged(x)
     spread = x.amax(-1, keepdim=True) - x.amin(-1, keepdim=True)
     return (x - x.mean(-1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
 
@@ -58,6 +61,8 @@ class Straight(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x), element by element."""
+        if fused.fits(x, self.knots):
+            return fused.straight(x, self.knots, self.slopes, self.intercepts)
         piece = torch.bucketize(x.detach().contiguous(), self.knots, right=True)
         return self.slopes[piece] * x + self.intercepts[piece]
 
@@ -115,8 +120,10 @@ class Pointwise(nn.Module):
 def convolved(joined: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Depthwise convolution without padding: [batch, time + kernel - 1, channels] -> [batch, time, channels].
 
-    A sum over the taps is twice as fast here as PyTorch's grouped convolution and its gradient.
+    Without a kernel, a sum over the taps: twice as fast as PyTorch's grouped convolution and its gradient.
     """
+    if fused.fits(joined, weight, bias):
+        return fused.convolved(joined, weight, bias)
     time, total = joined.shape[1] - weight.shape[1] + 1, bias
     for k in range(weight.shape[1]):
         total = total + weight[:, k] * joined[:, k : k + time]

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from emamba.model import kernels
+from emamba.model.fused import array, fits, whole
 from emamba.model.kernels import CHUNK, Floats, Integers
 from emamba.model.layers import Exp, Straight
 from emamba.model.vectors import LANES
@@ -39,7 +40,7 @@ def selective_scan(
     """
     segments = (exp.knots, exp.slopes, exp.intercepts) if isinstance(exp, Straight) else 3 * (x.new_empty(0),)
     tensors = (x, delta, b, c, rate, skip, state, *segments)
-    if isinstance(exp, Exp | Straight) and all(it.dtype == torch.float32 and it.is_cpu for it in tensors):
+    if isinstance(exp, Exp | Straight) and fits(*tensors):
         result: Any = _Fused.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
         return result
     states = scanned_states(x, delta, b, rate, exp, state)
@@ -77,7 +78,7 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         arrays = _arrays(ctx.saved_tensors)
         x, _, b, _, a, skip, state, *_ = arrays
-        above = _array(gradients[0], len(skip))
+        above = array(gradients[0], len(skip))
         shares = _shares(len(x), len(skip))
         parts, groups = shares[-1, 4:] + 1
         to_x, to_delta = np.empty_like(x), np.empty_like(x)
@@ -96,15 +97,9 @@ class _Fused(torch.autograd.Function):
 def _arrays(tensors: Sequence[Tensor]) -> list[Floats]:
     """The operands of `selective_scan` as the kernels want them: a = -rate.T, channels up to whole vectors."""
     x, delta, b, c, rate, skip, state, *segments = tensors
-    wide = ceil(len(skip) / LANES) * LANES
-    x, delta, a, skip, state = (_array(tensor, wide) for tensor in (x, delta, -rate.T, skip, state))
-    return [x, delta, _array(b), _array(c), a, skip, state, *map(_array, segments)]
-
-
-def _array(tensor: Tensor, wide: int | None = None) -> Floats:
-    """A contiguous array; its last axis filled up with zeros to `wide` elements."""
-    lacking = 0 if wide is None else wide - tensor.shape[-1]
-    return nn.functional.pad(tensor.detach(), (0, lacking)).contiguous().numpy()
+    wide = whole(len(skip))
+    x, delta, a, skip, state = (array(tensor, wide) for tensor in (x, delta, -rate.T, skip, state))
+    return [x, delta, array(b), array(c), a, skip, state, *map(array, segments)]
 
 
 def _shares(batch: int, channels: int) -> Integers:

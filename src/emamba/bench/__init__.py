@@ -1,0 +1,1 @@
+"""Measurements that compare emamba with others, side by side in one run."""

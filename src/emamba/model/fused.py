@@ -1,0 +1,109 @@
+"""The kernels that are no scan, as functions of autograd; for operands that `fits` lets through."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from emamba.model import kernels
+from emamba.model.kernels import Floats
+from emamba.model.vectors import LANES
+
+
+def fits(*tensors: Tensor) -> bool:
+    """Whether the kernels take `tensors`: float32 on the CPU."""
+    return all(tensor.dtype == torch.float32 and tensor.is_cpu for tensor in tensors)
+
+
+def whole(channels: int) -> int:
+    """`channels` rounded up to whole vectors."""
+    return ceil(channels / LANES) * LANES
+
+
+def array(tensor: Tensor, channels: int | None = None) -> Floats:
+    """A contiguous array; its last axis filled up with zeros to `channels`."""
+    lacking = 0 if channels is None else channels - tensor.shape[-1]
+    tensor = tensor.detach()
+    return (nn.functional.pad(tensor, (0, lacking)) if lacking else tensor).contiguous().numpy()
+
+
+def straight(x: Tensor, knots: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
+    """Segments at each element of `x`, as `model.layers.Straight`."""
+    return _Straight.apply(x, knots, slopes, intercepts)  # pyright: ignore[reportReturnType]
+
+
+def ranged(x: Tensor) -> Tensor:
+    """`(x - mean) / (max - min)` over the last axis; 0 where all elements are equal."""
+    return _Ranged.apply(x)  # pyright: ignore[reportReturnType]
+
+
+def convolved(joined: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Depthwise: [batch, time + kernel - 1, channels], [channels, kernel] -> [batch, time, channels]."""
+    return _Convolved.apply(joined, weight, bias)  # pyright: ignore[reportReturnType]
+
+
+class _Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *segments: Tensor) -> Tensor:
+        given = array(x)
+        y, steepness = np.empty_like(given), np.empty_like(given)
+        kernels.straight(given.reshape(-1), *map(array, segments), y.reshape(-1), steepness.reshape(-1))
+        ctx.save_for_backward(torch.from_numpy(steepness))
+        return torch.from_numpy(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return gradients[0] * ctx.saved_tensors[0], None, None, None
+
+
+class _Ranged(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        given = array(x)
+        y = np.empty_like(given)
+        kernels.ranged(_rows(given), _rows(y))
+        ctx.save_for_backward(x)
+        return torch.from_numpy(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, above = array(ctx.saved_tensors[0]), array(gradients[0])
+        to_x = np.empty_like(x)
+        kernels.ranged_gradient(_rows(x), _rows(above), _rows(to_x))
+        return torch.from_numpy(to_x)
+
+
+class _Convolved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        joined, weight, bias = _prepared(tensors)
+        y = np.empty((len(joined), joined.shape[1] - len(weight) + 1, len(bias)), np.float32)
+        kernels.convolve(joined, weight, bias, y)
+        ctx.save_for_backward(*tensors)
+        return torch.from_numpy(y[..., : len(tensors[2])])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        joined, weight, bias = _prepared(ctx.saved_tensors)
+        found = [np.zeros_like(operand) for operand in (joined, weight, bias)]
+        kernels.convolve_gradients(joined, weight, array(gradients[0], len(bias)), *found)
+        to_joined, to_weight, to_bias = (torch.from_numpy(it[..., : gradients[0].shape[-1]]) for it in found)
+        return to_joined, to_weight.T, to_bias
+
+
+def _prepared(tensors: tuple[Tensor, ...]) -> list[Floats]:
+    """Channels last, in whole vectors."""
+    joined, weight, bias = tensors
+    return [array(tensor, whole(len(bias))) for tensor in (joined, weight.T, bias)]
+
+
+def _rows(x: Floats) -> Floats:
+    return x.reshape(-1, x.shape[-1])

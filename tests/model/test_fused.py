@@ -1,0 +1,57 @@
+"""The kernels against what PyTorch makes of the same formulas in float64."""
+
+import pytest
+import torch
+
+from emamba.curve import silu_segments
+from emamba.model import fused, layers
+
+
+def compared(function, precise, *operands):
+    """`function` of float32, which `fits`, and `precise` of float64: values and gradients."""
+    ours = [operand.detach().requires_grad_() for operand in operands]
+    theirs = [operand.detach().double().requires_grad_() for operand in operands]
+    assert fused.fits(*ours)
+    assert not fused.fits(*theirs)
+    result, expected = function(*ours), precise(*theirs)
+    weights = torch.randn(result.mT.shape).mT
+    found = torch.autograd.grad((result * weights).sum(), ours)
+    wanted = torch.autograd.grad((expected * weights).sum(), theirs)
+    for one, other in zip([result, *found], [expected, *wanted], strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5, 7), (2, 4, 8), (0, 3)], ids=str)
+def test_straight(shape):
+    segments = silu_segments(17, "optimal")
+    precise = layers.Straight(segments).double()
+    compared(layers.Straight(segments), precise, 6 * torch.randn(shape[::-1]).permute(*range(len(shape))[::-1]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5, 7), (2, 4, 20), (0, 3)], ids=str)
+def test_ranged(shape):
+    compared(layers.ranged, layers.ranged, torch.randn(shape[::-1]).permute(*range(len(shape))[::-1]))
+
+
+def test_equal_ends_share_their_gradient():
+    x = torch.tensor([[1.0, 2.0, 2.0, -1.0, -1.0, -1.0], [3.0] * 6, [0.0, -0.0, 1.0, 1.0, 1.0, 0.5]])
+    compared(layers.ranged, layers.ranged, x)
+
+
+def test_what_is_not_a_number_stays_so():
+    x = torch.tensor([[1.0, torch.nan, 2.0], [1.0, 2.0, 3.0]])
+    assert layers.ranged(x).isnan().any(1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("kernel", [1, 4])
+@pytest.mark.parametrize("channels", [3, 8, 17])
+def test_convolved(channels, kernel):
+    x = torch.randn(2, channels, 5 + kernel - 1).mT
+    compared(layers.convolved, layers.convolved, x, torch.randn(channels, kernel), torch.randn(channels))
+
+
+def test_channels_fill_whole_vectors():
+    filled = fused.array(torch.ones(2, 3), fused.whole(3))
+    assert filled.shape[1] % 8 == 0
+    assert filled.sum() == 6
+    assert fused.whole(16) == 16
