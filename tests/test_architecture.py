@@ -26,6 +26,8 @@ HOMES = {
     "torch": {"model", "training", "quantization"},
     "safetensors": {"training"},
     "sklearn": {"data"},
+    "PIL": {"data"},
+    "urllib": {"data"},
     "pydantic": {"config"},
     "amaranth": {"rtl"},
     "subprocess": {"eda"},
@@ -110,7 +112,7 @@ def test_functions_are_short(path):
     ],
 )
 def test_importing_and_asking_for_help_stay_light(statement):
-    heavy = ["torch", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors"]
+    heavy = ["torch", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors", "PIL"]
     code = f"""
 import sys
 try:

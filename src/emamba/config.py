@@ -40,7 +40,7 @@ class CurveConfig(_Section):
 class DataConfig(_Section):
     """Which data set, and how an image becomes tokens."""
 
-    name: Literal["digits"] = "digits"
+    name: Literal["digits", "fashion-mnist", "cifar-10", "mars"] = "digits"
     patch: Count = 2
 
 
