@@ -5,9 +5,9 @@ from emamba.errors import ConfigError, DataError
 
 
 def test_an_unknown_data_set_is_refused():
-    with pytest.raises(ConfigError, match="no data set 'letters'.*digits, fashion-mnist, cifar-10, mars"):
+    with pytest.raises(ConfigError, match=r"no data set 'letters'.*digits, fashion-mnist, cifar-10, mars"):
         load_dataset("letters")
-    with pytest.raises(ConfigError, match="no text 'mars'.*wikitext-2"):
+    with pytest.raises(ConfigError, match=r"no text 'mars'.*wikitext-2"):
         load_text("mars")
 
 

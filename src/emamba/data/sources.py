@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from emamba.errors import ConfigError
+
 Name = Literal["digits", "fashion-mnist", "cifar-10", "mars", "wikitext-2"]
 
 
@@ -95,3 +97,11 @@ SOURCES: dict[Name, Source] = {
         ),
     ),
 }
+
+
+def source(name: str) -> Source:
+    """The source of that data set; ConfigError if there is none."""
+    for known, found in SOURCES.items():
+        if known == name:
+            return found
+    raise ConfigError(f"there is no data set {name!r}", f"there are: {', '.join(SOURCES)}")
