@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from contextlib import suppress
 from pathlib import Path
@@ -93,14 +94,19 @@ def decoded(path: Path, sha256: str) -> Bytes:
         if records.dtype == np.uint8 and records.shape[1:] == (RECORD,):
             return records
     records = _decode(path)
-    with suppress(StorageError):  # without a cache it takes seconds longer, no more
-
-        def save(beside: Path) -> None:
-            with beside.open("wb") as file:
-                np.save(file, records)
-
-        files.write_with(kept, save)
+    with suppress(OSError, StorageError):  # without a cache it takes seconds longer, no more
+        _keep(records, kept)
     return records
+
+
+def _keep(records: Bytes, kept: Path) -> None:
+    """Under a name of this process first: several may decode at once, and none may see another's half file."""
+
+    def save(beside: Path) -> None:
+        with beside.open("wb") as file:
+            np.save(file, records)
+
+    os.replace(files.write_with(kept.with_suffix(f".{os.getpid()}"), save), kept)
 
 
 def _decode(path: Path) -> Bytes:

@@ -13,7 +13,7 @@ NEARBY = Path("..") / "shared" / "data"
 def places(folder: Path | None = None) -> tuple[Path, ...]:
     """Folders that may hold data sets: `folder`, else EMAMBA_DATA, else `../shared/data` and the user's cache."""
     chosen = folder or os.environ.get("EMAMBA_DATA")
-    return (Path(chosen),) if chosen else (NEARBY, cache() / "data")
+    return (Path(chosen).expanduser(),) if chosen else (NEARBY, cache() / "data")
 
 
 def find(name: str, folder: Path | None = None) -> Path:
