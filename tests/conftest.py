@@ -34,3 +34,16 @@ def toy_made(tmp_path_factory):
 @pytest.fixture
 def toy_run(toy_made, tmp_path):
     return Path(shutil.copytree(toy_made, tmp_path / "toy_run"))
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of a real data set by its name; the test is skipped where it is not."""
+    place = Path(os.environ.get("EMAMBA_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+    def folder(name: str) -> Path:
+        if not (place / name).is_dir():
+            pytest.skip(f"no {name} in {place}: set EMAMBA_DATA to the folder with the data sets")
+        return place / name
+
+    return folder

@@ -30,6 +30,8 @@ HOMES = {
     "llvmlite": {"model"},
     "safetensors": {"training"},
     "sklearn": {"data"},
+    "PIL": {"data"},
+    "urllib": {"data"},
     "pydantic": {"config"},
     "amaranth": {"rtl"},
     "subprocess": {"eda"},
@@ -114,7 +116,7 @@ def test_functions_are_short(path):
     ],
 )
 def test_importing_and_asking_for_help_stay_light(statement):
-    heavy = ["torch", "numba", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors"]
+    heavy = ["torch", "numba", "amaranth", "matplotlib", "sklearn", "pyosys", "jinja2", "safetensors", "PIL"]
     code = f"""
 import sys
 try:

@@ -10,17 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from emamba import __version__, cli, flow
+from emamba import __version__, cli, data, flow
 from emamba.errors import EmambaError
 from emamba.files import write
 from emamba.report import load_results
 from toy import TOY
 
 VERBS = ["demo", "train", "quantize", "show", "emit", "verify", "synth", "report", "flow", "doctor"]
+DATA_VERBS = {"list": "catalogue", "fetch": "fetch", "check": "check"}
 
 
 class Ended:
@@ -64,6 +66,37 @@ def test_every_verb_is_the_twin_of_a_function(emamba):
     assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == set(VERBS)
     for verb in VERBS:
         assert getattr(flow, verb).__doc__
+
+
+def test_every_verb_about_data_is_the_twin_of_a_function(emamba):
+    assert {command.name or command.callback.__name__ for command in cli.sets.registered_commands} == set(DATA_VERBS)
+    for name, function in DATA_VERBS.items():
+        assert getattr(data, function).__doc__
+        assert f"Usage: emamba data {name}" in emamba("data", name, "--help").out
+
+
+def test_data_sets_are_listed_and_checked(emamba, tmp_path):
+    (tmp_path / "mars").mkdir()
+    listed = emamba("data", "list", "--data-dir", tmp_path).out
+    assert re.search(rf"^mars +regression +24,066.*\n +{tmp_path}/mars$", listed, re.MULTILINE)
+    assert re.search(r"^cifar-10 .*\n +missing$", listed, re.MULTILINE)
+    entries = json.loads(emamba("data", "list", "--data-dir", tmp_path, "--json").out)
+    assert [entry["folder"] for entry in entries] == [None, None, None, str(tmp_path / "mars"), None]
+    assert re.search(
+        r"^identity +digits of scikit-learn.*\n(.*\n)*train +1150$", emamba("data", "check", "digits").out, re.MULTILINE
+    )
+    assert json.loads(emamba("data", "check", "digits", "--json").out)["validation"] == 287
+
+
+def test_what_is_fetched_is_printed_and_a_missing_network_is_an_error_of_data(emamba, tmp_path, monkeypatch):
+    item = replace(data.SOURCES["mars"].downloads[0], file="x", addresses=("http://127.0.0.1:9/x",), checksum="")
+    monkeypatch.setitem(data.SOURCES, "mars", replace(data.SOURCES["mars"], downloads=(item,)))
+    monkeypatch.setenv("no_proxy", "*")
+    write(tmp_path / "mars" / "x", "there already")
+    assert emamba("data", "fetch", "mars", "--data-dir", tmp_path).out == f"{tmp_path}/mars/x\n"
+    ended = emamba("data", "fetch", "mars", "--data-dir", tmp_path / "empty")
+    assert ended.code == 3
+    assert f"put them into {tmp_path}/empty/mars" in ended.told[1]
 
 
 @pytest.mark.parametrize("verb", VERBS)

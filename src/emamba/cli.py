@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from emamba import __version__, flow
+from emamba import __version__, data, flow
 from emamba.config import Config, load_config, recipes
 from emamba.errors import EmambaError, StorageError, ToolError
 
@@ -31,11 +32,18 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bench = typer.Typer(no_args_is_help=True, help="Compare with other packages, side by side in one run.")
 app.add_typer(bench, name="bench")
+sets = typer.Typer(help="Data sets: which there are, where they lie, and how to get them.")
+app.add_typer(sets, name="data")
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, as `emamba train` makes it.")]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help=f"TOML file, or one of: {', '.join(recipes())}.")]
 Folder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Run folder to make. [default: runs/<name>]")]
 Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
+Set = Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(data.SOURCES)}.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Holds a subfolder for each data set; else EMAMBA_DATA does."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
 
 
@@ -206,6 +214,38 @@ def _bench_scan(
         print(json.dumps(measured, indent=1))
     else:
         _print_table(summary(measured))
+
+
+@sets.command("list")
+def _list(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """The data sets: task, sizes, and where each was found."""
+    found = data.catalogue(data_dir)
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in found], indent=1, default=str))
+        return
+    for entry in found:
+        place = "comes with the package" if entry.bundled else entry.folder or "missing"
+        print(f"{entry.name:<14} {entry.task:<14} {entry.sizes}\n{'':<14} {place}")
+
+
+@sets.command()
+def fetch(name: Set, data_dir: DataDir = None) -> None:
+    """Download the official files of a data set; goes on where it was interrupted."""
+    with _listener() as listener:
+        paths = data.fetch(name, data_dir, listener.progress)
+    for path in paths:
+        print(path)
+
+
+@sets.command()
+def check(name: Set, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Read a data set whole, compare its checksums, and say what it is."""
+    found = data.check(name, data_dir)
+    if as_json:
+        print(json.dumps(asdict(found), indent=1, default=str))
+        return
+    for key, value in asdict(found).items():
+        print(f"{key:<14} {value if value is not None else 'comes with the package'}")
 
 
 def _begun(recipe: str, run: Path | None) -> tuple[Config, Path]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emamba.data import Dataset, Split
-from emamba.data.dataset import by_subject, checked, joined
+from emamba.data.dataset import by_subject, checked, held_out, joined
 from emamba.errors import DataError
 
 
@@ -42,6 +42,14 @@ def test_validation_moves_into_train_and_the_identity_says_so():
     assert len(after.validation) == 0
     assert after.test is before.test
     assert after.identity == "those; validation images are in train"
+
+
+def test_one_image_in_a_share_is_held_out_by_a_fixed_permutation():
+    train, validation = held_out(60_000, 12)
+    assert (len(train), len(validation)) == (55_000, 5_000)
+    np.testing.assert_array_equal(np.union1d(train, validation), np.arange(60_000))
+    assert (np.diff(train) > 0).all()
+    assert validation[:3].tolist() == sorted(np.random.default_rng(0).permutation(60_000)[:5_000])[:3]
 
 
 GOOD = np.zeros((3, 8, 8, 1))

@@ -1,5 +1,7 @@
 import numpy as np
 
+from emamba.config import DataConfig
+from emamba.data import frames
 from emamba.model import Shape
 
 

@@ -78,6 +78,16 @@ def joined(first: Split, second: Split) -> Split:
     return Split(images, np.concatenate([first.targets, second.targets]), subjects)
 
 
+def held_out(n: int, share: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of `n` images train and which validate: one in `share`, rounded down.
+
+    Those that validate come first in `np.random.default_rng(0).permutation(n)`; both stay in the order
+    of the files.
+    """
+    order = np.random.default_rng(0).permutation(n)
+    return np.sort(order[n // share :]), np.sort(order[: n // share])
+
+
 def checked(origin: str, images: ArrayLike, labels: ArrayLike, shape: tuple[int, int, int], classes: int) -> Split:
     """`images` and `labels` as a Split, if they are images of `shape` in 0..1 and labels below `classes`.
 
@@ -91,8 +101,8 @@ def checked(origin: str, images: ArrayLike, labels: ArrayLike, shape: tuple[int,
         )
     if labels.shape != images.shape[:1] or not labels.size:
         raise DataError(f"{origin}: labels have shape {labels.shape} for {len(images)} images", hint)
-    if not np.all((images >= 0) & (images <= 1)):
+    if not (images.min() >= 0 and images.max() <= 1):  # of NaN both are false
         raise DataError(f"{origin}: images hold values from {images.min()} to {images.max()}, not 0..1", hint)
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"{origin}: labels run from {labels.min()} to {labels.max()}, not 0..{classes - 1}", hint)
-    return Split(images.astype(np.float32), labels.astype(np.int64))
+    return Split(np.ascontiguousarray(images, np.float32), labels.astype(np.int64))

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from emamba.config import Config
 from emamba.data.dataset import Dataset
+from emamba.data.folders import find
+from emamba.data.text import Text
 from emamba.errors import ConfigError
+
+IMAGES, TEXTS = ("digits", "fashion-mnist", "cifar-10", "mars"), ("wikitext-2",)
 
 
 def dataset_of(config: Config, folder: Path | None = None) -> Dataset:
@@ -16,11 +20,37 @@ def dataset_of(config: Config, folder: Path | None = None) -> Dataset:
 
 
 def load_dataset(name: str, folder: Path | None = None) -> Dataset:
-    """The data set of that name; ConfigError if there is none."""
-    match name:
+    """The images of that name.
+
+    They lie in a subfolder of that name below `folder`, else below the folder that EMAMBA_DATA names, else
+    below `../shared/data` or `~/.cache/emamba/data`. ConfigError if there is no such data set, DataError if
+    it is not there, damaged, or of a wrong shape.
+    """
+    match name:  # libraries to read a format are imported when it is read
         case "digits":
             from emamba.data.digits import digits
 
             return digits()
+        case "fashion-mnist":
+            from emamba.data.fashion_mnist import fashion_mnist
+
+            return fashion_mnist(find(name, folder))
+        case "cifar-10":
+            from emamba.data.cifar_10 import cifar_10
+
+            return cifar_10(find(name, folder))
+        case "mars":
+            from emamba.data.mars import mars
+
+            return mars(find(name, folder))
         case _:
-            raise ConfigError(f"there is no data set {name!r}", "data.name can be: digits")
+            raise ConfigError(f"there is no data set {name!r} of images", f"data.name can be: {', '.join(IMAGES)}")
+
+
+def load_text(name: str, folder: Path | None = None) -> Text:
+    """The text of that name, found as `load_dataset` finds images, with the same errors."""
+    if name not in TEXTS:
+        raise ConfigError(f"there is no text {name!r}", f"there are: {', '.join(TEXTS)}")
+    from emamba.data.wikitext_2 import wikitext_2
+
+    return wikitext_2(find(name, folder))
