@@ -1,7 +1,7 @@
 """Small networks of every kind that a Mamba is compared with, and how they learn digits in a second or two."""
 
 from emamba.config import CnnConfig, Config, DataConfig, LstmConfig, ModelConfig, TrainingConfig, VitConfig
-from emamba.data import dataset_of
+from emamba.data import load_dataset
 from emamba.model import Shape
 from emamba.training import evaluate, train
 
@@ -13,20 +13,21 @@ BASELINES: dict[str, ModelConfig] = {
 TRAINING = {
     "vit": {"epochs": 20, "learning_rate": 0.01},
     "cnn": {"epochs": 4, "learning_rate": 0.01},
-    "lstm": {"epochs": 20, "learning_rate": 0.03},
+    "lstm": {"epochs": 30, "learning_rate": 0.03},
 }
 SHAPES = {"vit": Shape(4, 4, 4), "cnn": Shape(8, 8, 1), "lstm": Shape(4, 4, 4)}
 
 
 def recipe(kind: str, **training: object) -> Config:
     """Trains on digits; a CNN reads pixels, the others patches of 2x2."""
-    chosen = TrainingConfig(**{"validation": "trains", **TRAINING[kind], **training})
-    return Config(name=kind, data=DataConfig(patch=1 if kind == "cnn" else 2), model=BASELINES[kind], training=chosen)
+    chosen = TrainingConfig(**{**TRAINING[kind], **training})
+    return Config(
+        name=kind, data=DataConfig(patch=(1, 1) if kind == "cnn" else (2, 2)), model=BASELINES[kind], training=chosen
+    )
 
 
 def learned(kind: str) -> float:
     """Accuracy on the test images after training."""
-    config = recipe(kind)
-    dataset = dataset_of(config)
+    config, dataset = recipe(kind), load_dataset("digits")
     model, _ = train(config, dataset)
     return evaluate(model, dataset.test, dataset.task, config.data)

@@ -4,11 +4,10 @@ import torch
 
 from baselines import learned
 from emamba.config import CnnConfig, DataConfig
-from emamba.data import frames
+from emamba.data import Split, frames
 from emamba.errors import ConfigError
 from emamba.model import ConvNet, Shape, parameter_count
-
-PIXELS = DataConfig(patch=(1, 1))
+from emamba.training import evaluate
 
 
 def cnn(**choices) -> CnnConfig:
@@ -17,6 +16,11 @@ def cnn(**choices) -> CnnConfig:
 
 def images(batch: int = 2) -> np.ndarray:
     return np.random.default_rng(1).random((batch, 6, 4, 3), np.float32)
+
+
+def pixels(of: np.ndarray) -> torch.Tensor:
+    """Tokens of one pixel each."""
+    return torch.from_numpy(frames(of, DataConfig(patch=(1, 1))))
 
 
 def test_the_mars_network_of_an_and_ogras():
@@ -54,7 +58,7 @@ def test_too_much_pooling_is_refused():
 
 def test_tokens_of_one_pixel_become_the_image_again():
     model = ConvNet(cnn(), Shape(6, 4, 3), 10)
-    found = model.image(torch.from_numpy(frames(images(), PIXELS))).numpy()
+    found = model.image(pixels(images())).numpy()
     np.testing.assert_array_equal(found, images().transpose(0, 3, 1, 2))
 
 
@@ -63,7 +67,7 @@ def test_a_convolution_sees_the_neighbours_of_a_pixel():
     model = ConvNet(cnn(channels=(4,)), Shape(6, 4, 3), 10)
     other = images()
     other[:, 2, 3] += 5
-    seen = [model.convolutions[0](model.image(torch.from_numpy(frames(x, PIXELS)))) for x in (images(), other)]
+    seen = [model.convolutions[0](model.image(pixels(x))) for x in (images(), other)]
     changed = (seen[0] != seen[1]).any(dim=1)[0].numpy()
     expected = np.zeros((6, 4), bool)
     expected[1:4, 2:4] = True
@@ -88,6 +92,18 @@ def test_batch_norm_is_that_of_pytorch():
         torch.testing.assert_close(ours(x), theirs(x))
     ours.eval(), theirs.eval()
     torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_it_is_measured_without_dropout_and_left_as_it_was():
+    torch.manual_seed(0)
+    model = ConvNet(cnn(channels=(4,), dense=(8,), batch_norm=True, dropout=0.5), Shape(6, 4, 3), 10)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    split, choice = Split(images(40), np.zeros((40, 10), np.float32)), DataConfig(patch=(1, 1))
+    found = [evaluate(model, split, "regression", choice) for _ in range(2)]
+    assert model.training
+    outputs = model.eval()(pixels(split.images)).detach().numpy()
+    assert found[0] == found[1] == pytest.approx(np.sqrt((outputs**2).mean(0)).mean(), rel=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_it_learns_digits():

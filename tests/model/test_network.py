@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from baselines import BASELINES, SHAPES, recipe
-from emamba.config import MambaConfig
+from emamba.config import MambaConfig, TrainingConfig
 from emamba.data import load_dataset
 from emamba.model import ConvNet, Lstm, Mamba, Shape, VisionTransformer, build, parameter_count
 from emamba.training import train
+from emamba.training.loop import _optimizer
 
 KINDS = {"mamba": MambaConfig(d_model=6), **BASELINES}
 CLASSES = {"mamba": Mamba, "vit": VisionTransformer, "cnn": ConvNet, "lstm": Lstm}
@@ -61,3 +62,14 @@ def test_the_same_seed_gives_the_same_bits(kind):
     one, two, other = (train(recipe(kind, epochs=1, seed=seed), dataset)[0].state_dict() for seed in (4, 4, 5))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_decay_and_nothing_else_does(kind):
+    network = build(KINDS[kind], SHAPES.get(kind, Shape(4, 4, 4)), 10)
+    decaying, free = _optimizer(network, TrainingConfig(weight_decay=0.3)).param_groups
+    assert (decaying["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
+    kept = {"positions", *(name for name, _ in network.named_parameters() if name.endswith("rate_log"))}
+    weights = {id(p) for name, p in network.named_parameters() if p.ndim > 1 and name not in kept}
+    assert {id(p) for p in decaying["params"]} == weights
+    assert len(free["params"]) == len(list(network.parameters())) - len(weights)
