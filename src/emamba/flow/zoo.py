@@ -7,32 +7,27 @@ has no integers, there is the card alone.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from emamba import files
 from emamba.config import Config, MambaConfig
-from emamba.errors import ArtifactError, ConfigError, MismatchError
-from emamba.fixed import Integers
+from emamba.errors import ConfigError
 from emamba.flow.run import RECIPE, adopt, read_json, recipe, start, write_json
 from emamba.flow.stages import QUANTIZE, TRAIN
-from emamba.graph import Graph, load, predict
+from emamba.flow.vectors import FILE, save_vectors
+from emamba.graph import Graph, load
 
-CARD, VECTORS = "card.json", "vectors.npz"
+CARD = "card.json"
 
 _LEFT = {TRAIN: ("model.safetensors", "training.json"), QUANTIZE: ("graph.json", "graph.npz", "quantization.json")}
-_FRAMES = 16
-_SEED = 2508_10370
 
 
 def names() -> list[str]:
     """The models in the zoo."""
-    return sorted(path.parent.name for path in _folder().glob(f"*/{VECTORS}"))
+    return sorted(path.parent.name for path in _folder().glob(f"*/{FILE}"))
 
 
 def card(name: str) -> dict[str, Any]:
@@ -57,7 +52,7 @@ def take_out(name: str, run: Path) -> Path:
     for stage, artifacts in _LEFT.items():
         written = [files.write(run / artifact, (entry / artifact).read_bytes()) for artifact in artifacts]
         adopt(stage, run, written)
-    files.write(run / VECTORS, (entry / VECTORS).read_bytes())
+    files.write(run / FILE, (entry / FILE).read_bytes())
     return run
 
 
@@ -76,41 +71,9 @@ def put_in(runs: Sequence[Path], zoo: Path) -> Path:
     for artifact in (RECIPE, *(name for left in _LEFT.values() for name in left if not baseline)):
         files.write(entry / artifact, files.read_bytes(runs[0] / artifact))
     if not baseline:
-        files.write(entry / VECTORS, _vectors(load(entry / "graph.json")))
+        save_vectors(load(entry / "graph.json"), entry / FILE)
     write_json(entry / CARD, _card(runs))
     return entry
-
-
-def vectors(path: Path) -> tuple[Integers, Integers]:
-    """Frames [n, tokens, channels] and outputs of a vectors file; ArtifactError if it is damaged."""
-    try:
-        with np.load(io.BytesIO(files.read_bytes(path))) as stored:
-            return stored["frames"].astype(np.int64), stored["outputs"].astype(np.int64)
-    except (ValueError, KeyError, OSError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}", "take the model out of the zoo again") from error
-
-
-def check_vectors(found: Graph, path: Path) -> Integers:
-    """The frames of a vectors file; MismatchError if `found` does not make of them what is stored."""
-    frames, expected = vectors(path)
-    outputs = predict(found, frames)
-    if not np.array_equal(outputs, expected):
-        frame = int(np.argwhere(outputs != expected)[0][0])
-        fact = f"golden differs from the stored vectors of {found.name} first in frame {frame}"
-        raise MismatchError(fact, "graph and vectors do not belong together: take the model out of the zoo again")
-    return frames
-
-
-def _vectors(found: Graph) -> bytes:
-    """Frames of all integers at once, and of integers near zero as data have them."""
-    rng, source = np.random.default_rng(_SEED), found.input
-    shape = (_FRAMES // 2, found.tokens, source.channels)
-    everywhere = rng.integers(source.dtype.lo, source.dtype.hi, shape, endpoint=True)
-    near = np.clip(rng.normal(0, source.dtype.hi / 4, shape).round(), source.dtype.lo, source.dtype.hi)
-    frames = np.concatenate([everywhere, near]).astype(np.int16)
-    packed = io.BytesIO()
-    np.savez_compressed(packed, frames=frames, outputs=predict(found, frames.astype(np.int64)).astype(np.int32))
-    return packed.getvalue()
 
 
 def _card(runs: Sequence[Path]) -> dict[str, Any]:
