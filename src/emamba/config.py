@@ -145,6 +145,18 @@ class AugmentationConfig(_Section):
     drop_points: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class TeacherConfig(_Section):
+    """Distillation: the network of another recipe is trained first, then followed to a `share`.
+
+    `temperature` softens the classes of both, and means nothing for coordinates. Without a recipe there is
+    no teacher.
+    """
+
+    recipe: str = ""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.7
+    temperature: Positive = 2.0
+
+
 class TrainingConfig(_Section):
     """AdamW under a one-cycle schedule.
 
@@ -163,6 +175,7 @@ class TrainingConfig(_Section):
     validation: Literal["measures", "trains"] = "measures"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     augmentation: AugmentationConfig = AugmentationConfig()
+    teacher: TeacherConfig = TeacherConfig()
 
 
 class QuantizationConfig(_Section):

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emamba import files
 from emamba.config import Config, load_config
@@ -30,6 +30,9 @@ from emamba.flow.run import (
     write_json,
 )
 from emamba.graph import content_hash, load, save, text
+
+if TYPE_CHECKING:
+    from emamba.model import Network
 
 _GRAPH = ("graph.json", "graph.npz")
 _RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
@@ -150,7 +153,7 @@ def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     from emamba.model import Mamba, exact_twin, parameter_count
 
     dataset, memory = dataset_of(config), run / "train.memory"
-    model, history = training.train(config, dataset, progress, memory)
+    model, history = training.train(config, dataset, progress, memory, _teacher(run, config, progress))
     forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
 
     def scores(split: Split) -> dict[str, float]:
@@ -168,6 +171,21 @@ def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     checkpoint = training.save_checkpoint(model, config, run / "model.safetensors")
     memory.unlink(missing_ok=True)
     return [checkpoint, write_json(run / "training.json", results)]
+
+
+def _teacher(run: Path, config: Config, progress: Progress) -> Network | None:
+    """The trained network of the teacher's recipe, under the seed of the student; in a run folder inside `run`."""
+    from emamba.training import load_checkpoint
+
+    if not config.training.teacher.recipe:
+        return None
+    recipe = load_config(config.training.teacher.recipe)
+    if recipe.data != config.data:
+        fact = f"the teacher {recipe.name} sees other tokens than {config.name}"
+        raise ConfigError(fact, "give both recipes the same [data]")
+    seeded = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": config.training.seed})})
+    train(seeded, run / "teacher", listener=Listener(progress))
+    return load_checkpoint(run / "teacher" / "model.safetensors", seeded)
 
 
 def _quantize(run: Path, config: Config, progress: Progress) -> list[Path]:

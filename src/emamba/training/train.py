@@ -6,21 +6,27 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emamba import files
 from emamba.config import Config
 from emamba.data import Dataset, frames, grid
 from emamba.model import Network, Shape, build
-from emamba.training.loop import Epoch, Fit, Loss, Progress, fit, reproducible, silent
+from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate
+from emamba.training.objective import taught
 
 
 def train(
-    config: Config, dataset: Dataset, progress: Progress = silent, memory: Path | None = None
+    config: Config,
+    dataset: Dataset,
+    progress: Progress = silent,
+    memory: Path | None = None,
+    teacher: nn.Module | None = None,
 ) -> tuple[Network, tuple[Epoch, ...]]:
     """A network trained on `dataset.train` as `config` says, and how it went.
 
+    It learns from the targets and, if there is a `teacher`, from what that makes of the same tokens.
     The same seed gives the same bytes on the same machine, even if the run was killed in between and
     `memory` is where the earlier one remembered. TrainingError if the loss diverges.
     """
@@ -31,16 +37,17 @@ def train(
             return evaluate(found, dataset.validation, dataset.task, config.data)
 
         measured = measure if len(dataset.validation) else None
-        how = Fit("train", progress, measured, memory, training_key(config, dataset))
-        objective = _objective(model, config, dataset)
+        key = training_key(config, dataset, *(() if teacher is None else (weights_hash(teacher),)))
+        how = Fit("train", progress, measured, memory, key)
+        objective = taught(model, config, dataset, teacher)
         return model, fit(model, objective, dataset.train, config.data, config.training, how)
 
 
-def training_key(config: Config, dataset: Dataset) -> str:
-    """A hash over all that a training run depends on."""
+def training_key(config: Config, dataset: Dataset, *more: str) -> str:
+    """A hash over all that a training run depends on; `more` is what its caller knows."""
     whole = config.model_dump(mode="json")
     sections = {name: whole[name] for name in ("data", "model", "training", "quantization")}
-    return files.digest(json.dumps(sections, sort_keys=True), dataset.identity)
+    return files.digest(json.dumps(sections, sort_keys=True), dataset.identity, *more)
 
 
 def _start(config: Config, dataset: Dataset) -> Network:
@@ -54,14 +61,6 @@ def _start(config: Config, dataset: Dataset) -> Network:
     return model
 
 
-def _objective(model: Network, config: Config, dataset: Dataset) -> Loss:
-    """Cross-entropy, or the squared error in units of the coordinates' spread."""
-    if dataset.task == "classification":
-        loss = nn.CrossEntropyLoss(label_smoothing=config.training.label_smoothing)
-        return lambda tokens, targets: loss(model(tokens), targets)
-    spread = float((dataset.train.targets - dataset.train.targets.mean(0)).std())
-
-    def squared(tokens: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.mse_loss(model(tokens) / spread, targets / spread)
-
-    return squared
+def weights_hash(model: nn.Module) -> str:
+    """A hash over all parameters and buffers of `model`."""
+    return files.digest(*(tensor.numpy().tobytes() for tensor in model.state_dict().values()))

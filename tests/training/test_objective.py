@@ -1,0 +1,84 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from emamba.config import Config, TeacherConfig, TrainingConfig
+from emamba.data import Dataset, Split
+from emamba.training.objective import distance, softened, taught
+
+
+def config(**training) -> Config:
+    return Config(name="x", training=TrainingConfig(**training))
+
+
+def regression() -> Dataset:
+    rng = np.random.default_rng(0)
+    split = Split(rng.random((50, 2, 2, 1), np.float32), rng.normal(3, 0.2, (50, 4)).astype(np.float32))
+    return Dataset("x", "those", split, split, split, outputs=4, task="regression")
+
+
+def classification() -> Dataset:
+    part = regression()
+    split = Split(part.train.images, np.arange(50) % 4)
+    return replace(part, train=split, validation=split, test=split, task="classification")
+
+
+def test_coordinates_are_judged_in_units_of_their_spread():
+    dataset = regression()
+    loss = distance(config(), dataset)
+    targets = torch.from_numpy(dataset.train.targets)
+    assert loss(targets, targets) == 0
+    mean = targets.mean(0).expand_as(targets)
+    assert loss(mean, targets).item() == pytest.approx(1, rel=1e-4)
+    assert loss(mean * 10, targets * 10).item() == pytest.approx(100, rel=1e-4)
+
+
+def test_classes_are_judged_by_cross_entropy_with_smoothing():
+    logits, labels = torch.tensor([[2.0, 0.0, 0.0, 0.0]]), torch.tensor([0])
+    chances = logits.softmax(1)[0]
+    expected = -(0.9 + 0.1 / 4) * chances[0].log() - 0.1 / 4 * chances[1:].log().sum()
+    assert distance(config(label_smoothing=0.1), classification())(logits, labels).item() == pytest.approx(
+        expected.item()
+    )
+
+
+def test_softened_classes_are_nearest_when_equal_and_keep_the_size_of_gradients():
+    wanted = torch.tensor([[3.0, -1.0, 0.5]])
+    assert softened(2.0)(wanted, wanted).item() == pytest.approx(0, abs=1e-7)
+    sizes = []
+    for temperature in (4.0, 40.0):
+        found = torch.zeros(1, 3, requires_grad=True)
+        softened(temperature)(found, wanted).backward()
+        sizes.append(found.grad.norm().item())
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.2)
+
+
+@pytest.mark.parametrize("dataset", [regression(), classification()], ids=["regression", "classification"])
+def test_a_student_is_pulled_to_targets_and_teacher_by_their_shares(dataset):
+    torch.manual_seed(0)
+    student, teacher = nn.Linear(3, 4), nn.Linear(3, 4)
+    tokens, targets = torch.randn(20, 3), torch.from_numpy(dataset.train.targets[:20])
+
+    def loss(share: float) -> float:
+        return taught(student, config(teacher=TeacherConfig(share=share)), dataset, teacher)(tokens, targets).item()
+
+    alone = taught(student, config(), dataset)(tokens, targets).item()
+    assert loss(0.0) == pytest.approx(alone)
+    assert loss(0.25) == pytest.approx(0.75 * loss(0.0) + 0.25 * loss(1.0), rel=1e-5)
+    assert loss(1.0) != pytest.approx(alone)
+
+
+def test_a_teacher_measures_and_learns_nothing():
+    class Master(nn.Linear):
+        def forward(self, input):
+            assert not self.training
+            assert not torch.is_grad_enabled()
+            return super().forward(input)
+
+    student, teacher = nn.Linear(3, 4), Master(3, 4)
+    taught(student, config(), regression(), teacher)(torch.randn(2, 3), torch.randn(2, 4)).backward()
+    assert student.weight.grad is not None
+    assert teacher.weight.grad is None
