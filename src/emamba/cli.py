@@ -127,7 +127,7 @@ def train(recipe: Recipe, run: Folder = None, force: Force = False, as_json: Jso
     config, run = _begun(recipe, run)
     with _listener() as listener:
         results = flow.train(config, run, force, listener)
-    _finish(run, results, as_json, "Accuracy")
+    _finish(run, results, as_json, "Model")
 
 
 @app.command()
@@ -135,7 +135,7 @@ def quantize(run: Run, force: Force = False, as_json: Json = False) -> None:
     """The trained model as an integer graph."""
     with _listener() as listener:
         results = flow.quantize(run, force, listener)
-    _finish(run, results, as_json, "Accuracy")
+    _finish(run, results, as_json, "Model")
 
 
 @app.command()
