@@ -29,7 +29,7 @@ def test_a_missing_rival_is_named_and_the_others_are_measured():
     assert 0 <= result["packages"]["emamba"]["bytes"] < 1 << 27
     assert 0 < result["error"] < 1e-5
     rows = bench.summary(measured)
-    assert rows[0][0] == "batch 2, L 9, d_inner 8, d_state 3"
+    assert rows[1][0] == "2 x 9 x 8 x 3"
     assert rows[-1] == ("no_such_package", "missing", "pip install 'emamba[bench]'")
 
 
@@ -45,9 +45,10 @@ def test_the_table_says_how_much_longer_others_take():
         "results": [{"case": vars(CASE), "error": 2e-6, "packages": packages}],
     }
     assert bench.summary(measured) == [
-        ("batch 2, L 9, d_inner 8, d_state 3", "", "error against float64 2e-06"),
+        ("batch x L x d_inner x d_state", "time", "peak memory; error against float64"),
+        ("2 x 9 x 8 x 3", "", "error 2e-06"),
         ("  emamba", "2.0 ms", "3 MiB"),
-        ("  slow", "30.0 ms", "15.0 times as long"),
+        ("  slow", "30.0 ms", "15.0x our time"),
         ("  endless", "> 7 s", "given up"),
     ]
 

@@ -110,6 +110,19 @@ def test_a_cut_or_missing_file_is_named(folder, name):
         load_dataset("mars", folder.parent)
 
 
+def test_a_file_of_the_other_form_is_refused(folder):
+    write_rebuilt(folder)
+    np.save(folder / "x.npy", arrays("train")["x"])
+    (folder / "x.npy").rename(folder / "mars_train.npz")
+    with pytest.raises(DataError, match=r"mars_train.npz cannot be read"):
+        load_dataset("mars", folder.parent)
+    write_official(folder)
+    np.savez(folder / "x.npz", x=arrays("train")["x"])
+    (folder / "x.npz").rename(folder / "featuremap_train.npy")
+    with pytest.raises(DataError, match=r"featuremap_train.npy: `x` is"):
+        load_dataset("mars", folder.parent)
+
+
 def test_the_real_data_are_the_known_copy(real_data):
     if (real_data("mars") / "featuremap_train.npy").exists():
         pytest.skip("the official arrays are there")

@@ -11,7 +11,7 @@ from cases import INT8, Case, activation, border_frames, linear, source
 from emamba.eda.verilog import verilog
 from emamba.errors import MismatchError
 from emamba.firmware import generate
-from emamba.flow.verification import Difference, first_difference, verify
+from emamba.flow.verification import Difference, Golden, verify
 from emamba.graph import Graph, check, run
 from emamba.rtl import build
 
@@ -112,18 +112,26 @@ def test_a_fault_in_the_c_is_seen_at_its_tensor(emitted, folder, traced):
 
 
 def test_the_first_difference_is_that_of_the_earliest_operation():
+    golden, right = Golden(CASE.graph, CASE.frames, GOLDEN["last"]), GOLDEN["last"]
     got = {name: tensor.copy() for name, tensor in GOLDEN.items()}
-    assert first_difference(CASE.graph, GOLDEN, got) is None
+    assert golden.first_difference(right, got) is None
     got["last"][0, 0, 0] += 1
     got["table"][2, 1, 4] -= 3
     got["table"][2, 2, 0] += 1
     expected = int(GOLDEN["table"][2, 1, 4])
-    assert first_difference(CASE.graph, GOLDEN, got) == Difference("table", 2, 1, 4, expected, expected - 3)
+    assert golden.first_difference(right, got) == Difference("table", 2, 1, 4, expected, expected - 3)
 
 
-def test_frames_are_counted_from_the_first_one_given():
+def test_tensors_of_later_frames_are_compared_with_theirs_and_outputs_after_tensors():
+    golden = Golden(CASE.graph, CASE.frames, GOLDEN["last"])
     late = {"last": GOLDEN["last"][5:7] + np.array([0, 1])[:, None, None]}
-    found = first_difference(CASE.graph, GOLDEN, late, first_frame=5)
+    found = golden.first_difference(GOLDEN["last"], late, first_frame=5)
     assert found is not None
     assert (found.frame, found.token, found.element) == (6, 0, 0)
     assert INT8.holds(found.expected, found.got - 1)
+    wrong = GOLDEN["last"].copy()
+    wrong[-1, 0, 2] -= 1
+    late["last"] = GOLDEN["last"][5:7]
+    found = golden.first_difference(wrong, late, first_frame=5)
+    assert found is not None
+    assert (found.frame, found.element, found.expected - found.got) == (len(wrong) - 1, 2, 1)

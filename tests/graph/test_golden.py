@@ -103,3 +103,11 @@ def test_flatten_keeps_the_first_token_first():
     last = Flatten(name="flat", source="input", channels=6, dtype=INT8, fraction_bits=4)
     graph = Graph("flat", 3, (source(2), last))
     assert predict(graph, np.arange(6).reshape(1, 3, 2)).tolist() == [[[0, 1, 2, 3, 4, 5]]]
+
+
+def test_outputs_of_many_frames_are_those_of_each():
+    it = CASES[0]
+    many = np.concatenate([it.frames] * (600 // len(it.frames) + 1))
+    found = predict(it.graph, many)
+    np.testing.assert_array_equal(found, run(it.graph, many)[it.graph.output.name])
+    assert predict(it.graph, many[:0]).shape == (0, *found.shape[1:])

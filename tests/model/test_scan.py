@@ -92,6 +92,15 @@ def test_no_number_of_threads_changes_a_byte():
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 3, 4), (2, 0, 3, 4)], ids=["no rows", "no tokens"])
+def test_nothing_gives_nothing(shape):
+    arguments = operands(*shape)
+    y, last, found = gradients(arguments, layers.Exp(), torch.ones(shape[:3]))
+    assert y.shape == shape[:3]
+    np.testing.assert_array_equal(last, arguments[6])
+    assert not any(it.any() for it in found)
+
+
 def test_a_scan_continues_from_its_state():
     x, delta, b, c, rate, skip, state = operands(2, 40, 3, 4)
     whole, end = selective_scan(x, delta, b, c, rate, skip, layers.Exp(), state)

@@ -76,17 +76,17 @@ def scan(
 
 def summary(measured: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Rows of a name, a time, and what there is to say about it."""
-    rows = []
+    rows = [("batch x L x d_inner x d_state", "time", "peak memory; error against float64")]
     for result in measured["results"]:
         ours = result["packages"]["emamba"]
-        rows.append((str(Case(**result["case"])), "", f"error against float64 {result['error']:.0e}"))
+        rows.append((" x ".join(map(str, result["case"].values())), "", f"error {result['error']:.0e}"))
         for name, found in result["packages"].items():
             if found["seconds"] is None:
                 rows.append((f"  {name}", f"> {measured['limit_seconds']} s", "given up"))
                 continue
             notes = [] if found["bytes"] is None else [f"{found['bytes'] / 2**20:.0f} MiB"]
             if name != "emamba":
-                notes.append(f"{found['seconds'] / ours['seconds']:.1f} times as long")
+                notes.append(f"{found['seconds'] / ours['seconds']:.1f}x our time")
             rows.append((f"  {name}", f"{1e3 * found['seconds']:.1f} ms", ", ".join(notes)))
     for name in measured["missing"]:
         rows.append((name, "missing", "pip install 'emamba[bench]'"))

@@ -66,7 +66,7 @@ def _from_npy(folder: Path, part: str) -> Split:
     paths = [first(folder, f"{kind}_{part}.npy") for kind in ("featuremap", "labels")]
     for path, key in zip(paths, "xy", strict=True):
         with reading(path):
-            arrays[key] = np.load(path)
+            arrays[key] = np.asarray(np.load(path))
     images, coordinates = _pair(paths[0], paths[1], arrays)
     subjects = np.repeat(np.arange(1, 5, dtype=np.uint8), FRAMES[part])
     return Split(images, coordinates, subjects if len(subjects) == len(images) else None)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from emamba.data.folders import hint
 from emamba.errors import DataError
 
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, SyntaxError, zlib.error, lzma.LZMAError, tarfile.TarError)
+# What readers raise: of broken archives, missing members, values that cannot be, arrays of another kind.
+_ARCHIVES = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
+_DAMAGE = (*_ARCHIVES, OSError, KeyError, SyntaxError, ValueError, TypeError)
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", hint(path.parent.name)) from None
-    except (*_DAMAGE, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path} cannot be read: {error}", hint(path.parent.name)) from error
 
 

@@ -104,6 +104,12 @@ def perform(
     listener.say(f"{stage.name}: {why}, done in {time.perf_counter() - before:.1f} s")
 
 
+def adopt(stage: Stage, run: Path, written: Iterable[Path]) -> None:
+    """Records that `stage` left the files `written`, which came from elsewhere."""
+    outputs = {path.relative_to(run).as_posix(): _hash(path) for path in written}
+    _store(run, {**records(run), stage.name: Record(key(stage, run, recipe(run), {}), {}, outputs)})
+
+
 def forget(stage: Stage, run: Path) -> None:
     """Removes what `stage` left, because it is known to be wrong."""
     known = records(run)

@@ -15,7 +15,7 @@ from emamba.eda.simulator import Simulator, build_simulator, frame_cycles
 from emamba.errors import MismatchError
 from emamba.fixed import Integers
 from emamba.flow.run import Progress
-from emamba.graph import Graph, run
+from emamba.graph import Graph, predict, run
 from emamba.rtl.design import Design
 
 Tensors = Mapping[str, Integers]
@@ -82,63 +82,66 @@ def verify(
     MismatchError at the first difference: executor, tensor, frame, token, element, expected, got.
     """
     traced = min(trace_frames, len(frames))
-    golden = run(graph, frames)
+    golden = Golden(graph, frames, predict(graph, frames))
     progress(0, 0, "compile C")
     firmware = build_firmware(sources, graph, folder / "firmware")
-    _check_firmware(graph, golden, firmware, frames, traced)
+    _check_firmware(golden, firmware, traced)
     progress(0, 0, "compile Verilog")
     long = len(frames) * frame_cycles(design) > _LONG_CYCLES
     simulator = build_simulator(design, verilog, folder, optimised=long)
     measured = simulate(simulator, frames, trace=range(traced), progress=progress)
-    _check_rtl(graph, golden, simulator, frames, traced, measured, None)
+    _check_rtl(golden, simulator, traced, measured, None)
     if stalls is not None:
         stalled = simulate(simulator, frames, stalls, trace=range(traced), progress=progress)
-        _check_rtl(graph, golden, simulator, frames, traced, stalled, stalls)
+        _check_rtl(golden, simulator, traced, stalled, stalls)
     return Verification(len(frames), traced, len(graph.operations), stalls is not None, measured)
 
 
-def first_difference(graph: Graph, expected: Tensors, got: Tensors, first_frame: int = 0) -> Difference | None:
-    """The first difference between `got` and the same frames of `expected`, or None.
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """What is right: a graph, frames for it, and its outputs for them [batch, time, channels]."""
 
-    Tensors in the order of the graph, so that the operation named is the one at fault; within a tensor
-    by frame, token, element. `got` begins with frame `first_frame`.
-    """
-    for op in graph.operations:
-        if op.name not in got:
-            continue
-        found = got[op.name]
-        wanted = expected[op.name][first_frame : first_frame + len(found)]
-        places = np.argwhere(found != wanted)
-        if len(places):
-            frame, token, element = (int(index) for index in places[0])
-            values = int(wanted[frame, token, element]), int(found[frame, token, element])
-            return Difference(op.name, first_frame + frame, token, element, *values)
-    return None
+    graph: Graph
+    frames: Integers
+    outputs: Integers
+
+    def first_difference(self, outputs: Integers, tensors: Tensors, first_frame: int = 0) -> Difference | None:
+        """The first difference in `tensors`, which begin with frame `first_frame`, else in all `outputs`.
+
+        Tensors in the order of the graph, so that the operation named is the one at fault; within a tensor
+        by frame, token, element.
+        """
+        count = max((len(tensor) for tensor in tensors.values()), default=0)
+        expected = run(self.graph, self.frames[first_frame : first_frame + count]) if count else {}
+        for op in self.graph.operations:
+            if op.name in tensors and (found := _difference(op.name, expected[op.name], tensors[op.name], first_frame)):
+                return found
+        return _difference(self.graph.output.name, self.outputs, outputs, 0)
 
 
-def _check_firmware(graph: Graph, golden: Tensors, runner: Runner, frames: Integers, traced: int) -> None:
-    outputs, tensors = run_firmware(runner, frames, traced)
-    found = first_difference(graph, golden, tensors) or first_difference(graph, golden, {graph.output.name: outputs})
+def _difference(tensor: str, expected: Integers, got: Integers, first_frame: int) -> Difference | None:
+    places = np.argwhere(got != expected[: len(got)])
+    if not len(places):
+        return None
+    frame, token, element = (int(index) for index in places[0])
+    values = int(expected[frame, token, element]), int(got[frame, token, element])
+    return Difference(tensor, first_frame + frame, token, element, *values)
+
+
+def _check_firmware(golden: Golden, runner: Runner, traced: int) -> None:
+    outputs, tensors = run_firmware(runner, golden.frames, traced)
+    found = golden.first_difference(outputs, tensors)
     if found and found.frame >= traced:
-        _, tensors = run_firmware(runner, frames[found.frame : found.frame + 1], 1)
-        found = first_difference(graph, golden, tensors, found.frame) or found
+        _, tensors = run_firmware(runner, golden.frames[found.frame : found.frame + 1], 1)
+        found = golden.first_difference(outputs, tensors, found.frame)
     _report("C", found)
 
 
-def _check_rtl(
-    graph: Graph,
-    golden: Tensors,
-    simulator: Simulator,
-    frames: Integers,
-    traced: int,
-    simulation: Simulation,
-    stalls: int | None,
-) -> None:
-    outputs = {graph.output.name: simulation.outputs}
-    found = first_difference(graph, golden, simulation.tensors) or first_difference(graph, golden, outputs)
+def _check_rtl(golden: Golden, simulator: Simulator, traced: int, simulation: Simulation, stalls: int | None) -> None:
+    found = golden.first_difference(simulation.outputs, simulation.tensors)
     if found and found.frame >= traced:
-        again = simulate(simulator, frames, stalls, trace=range(found.frame, found.frame + 1))
-        found = first_difference(graph, golden, again.tensors, found.frame) or found
+        again = simulate(simulator, golden.frames, stalls, trace=range(found.frame, found.frame + 1))
+        found = golden.first_difference(simulation.outputs, again.tensors, found.frame)
     _report("RTL" if stalls is None else f"RTL under stalls (seed {stalls})", found)
 
 

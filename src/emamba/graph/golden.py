@@ -29,6 +29,8 @@ from emamba.graph.operations import (
     Scan,
 )
 
+_FRAMES = 256
+
 
 def run(graph: Graph, frames: Integers) -> dict[str, Integers]:
     """Every tensor of `graph` for `frames` [batch, tokens, channels], by name."""
@@ -39,8 +41,9 @@ def run(graph: Graph, frames: Integers) -> dict[str, Integers]:
 
 
 def predict(graph: Graph, frames: Integers) -> Integers:
-    """The output of `graph` for `frames`: [batch, time, channels]."""
-    return run(graph, frames)[graph.output.name]
+    """The output of `graph` for `frames`: [batch, time, channels]; few frames at a time, to spare memory."""
+    parts = range(0, max(len(frames), 1), _FRAMES)
+    return np.concatenate([run(graph, frames[part : part + _FRAMES])[graph.output.name] for part in parts])
 
 
 def accepted(graph: Graph, frames: Integers) -> Integers:
@@ -50,7 +53,7 @@ def accepted(graph: Graph, frames: Integers) -> Integers:
     if frames.ndim != 3 or frames.shape[1:] != expected:
         raise DataError(
             f"frames have shape {frames.shape}, not (batch, {expected[0]}, {expected[1]})",
-            "cut the images into patches first: emamba.data.patches",
+            "cut the images into patches first: emamba.data.frames",
         )
     if frames.dtype.kind not in "iu":
         raise DataError(

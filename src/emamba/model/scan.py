@@ -105,8 +105,8 @@ def _arrays(tensors: Sequence[Tensor]) -> list[Floats]:
 def _shares(batch: int, channels: int) -> Integers:
     """The work in up to `_SHARES` shares (see `kernels`): of rows, and of channels when there are too few rows."""
     vectors = channels // LANES
-    parts = min(batch, _SHARES)
-    groups = min(vectors, ceil(_SHARES / batch))
+    parts = max(1, min(batch, _SHARES))
+    groups = min(vectors, ceil(_SHARES / max(1, batch)))
     rows = [batch * part // parts for part in range(parts + 1)]
     columns = [LANES * (vectors * group // groups) for group in range(groups + 1)]
     cut = product(enumerate(pairwise(rows)), enumerate(pairwise(columns)))

@@ -1,0 +1,48 @@
+"""Test vectors: random frames for a graph and what it makes of them, for proof where the data are not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from emamba import files
+from emamba.errors import ArtifactError, MismatchError
+from emamba.fixed import Integers
+from emamba.graph import Graph, predict
+
+FILE = "vectors.npz"
+
+_FRAMES = 16
+_SEED = 2508_10370
+_HINT = "take the model out of the zoo again"
+
+
+def save_vectors(graph: Graph, path: Path) -> Path:
+    """Writes frames of all integers at once, frames of integers near zero as data have them, and their outputs."""
+    rng, source = np.random.default_rng(_SEED), graph.input
+    shape = (_FRAMES // 2, graph.tokens, source.channels)
+    everywhere = rng.integers(source.dtype.lo, source.dtype.hi, shape, endpoint=True)
+    near = np.clip(rng.normal(0, source.dtype.hi / 4, shape).round(), source.dtype.lo, source.dtype.hi)
+    frames = np.concatenate([everywhere, near]).astype(np.int64)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, frames=frames.astype(np.int16), outputs=predict(graph, frames).astype(np.int32))
+    return files.write(path, packed.getvalue())
+
+
+def load_vectors(graph: Graph, path: Path) -> Integers:
+    """The frames [n, tokens, channels] that `save_vectors` wrote.
+
+    MismatchError if `graph` does not make of them what is stored, ArtifactError if the file is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(files.read_bytes(path))) as stored:
+            frames, expected = (stored[name].astype(np.int64) for name in ("frames", "outputs"))
+    except Exception as error:  # whatever a damaged archive makes NumPy raise
+        raise ArtifactError(f"{path} is damaged: {error}", _HINT) from error
+    wrong = np.argwhere(predict(graph, frames) != expected)
+    if len(wrong):
+        fact = f"golden differs from the stored vectors of {graph.name} first in frame {wrong[0][0]}"
+        raise MismatchError(fact, f"graph and vectors do not belong together: {_HINT}")
+    return frames

@@ -1,0 +1,37 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cases import random_network
+from emamba.errors import ArtifactError, MismatchError
+from emamba.flow.vectors import load_vectors, save_vectors
+
+GRAPH = random_network(3).graph
+
+
+def test_vectors_come_back_and_cover_the_input(tmp_path):
+    frames = load_vectors(GRAPH, save_vectors(GRAPH, tmp_path / "vectors.npz"))
+    assert frames.shape == (16, GRAPH.tokens, GRAPH.input.channels)
+    assert GRAPH.input.dtype.holds(int(frames.min()), int(frames.max()))
+    assert len(np.unique(frames[:8])) > 0.5 * min(frames[:8].size, 2**GRAPH.input.dtype.bits)
+    before = (tmp_path / "vectors.npz").read_bytes()
+    assert save_vectors(GRAPH, tmp_path / "again.npz").read_bytes() == before
+
+
+def test_another_graph_is_found_out(tmp_path):
+    path = save_vectors(GRAPH, tmp_path / "vectors.npz")
+    last = GRAPH.operations[-1]
+    other = replace(GRAPH, operations=(*GRAPH.operations[:-1], replace(last, bias=last.bias + (1 << 12))))
+    with pytest.raises(MismatchError, match="golden differs from the stored vectors"):
+        load_vectors(other, path)
+
+
+def test_a_damaged_file_is_an_artifact_error(tmp_path):
+    path = save_vectors(GRAPH, tmp_path / "vectors.npz")
+    for content in (b"", b"no archive", path.read_bytes()[:-40]):
+        path.write_bytes(content)
+        with pytest.raises(ArtifactError, match="is damaged"):
+            load_vectors(GRAPH, path)
+    with pytest.raises(ArtifactError, match="does not exist"):
+        load_vectors(GRAPH, tmp_path / "none.npz")
