@@ -36,6 +36,23 @@ def toy_run(toy_made, tmp_path):
     return Path(shutil.copytree(toy_made, tmp_path / "toy_run"))
 
 
+@pytest.fixture
+def emamba(capsys, tmp_path, monkeypatch):
+    """Runs a command line in this process, in an empty folder."""
+    from commands import Ended
+    from emamba import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ended(ended.value.code, captured.out, captured.err)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of a real data set by its name; the test is skipped where it is not."""

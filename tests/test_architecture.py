@@ -45,7 +45,7 @@ HOMES = {
     "datetime": set(),  # no timestamps in artifacts
 }
 # Tests of a road through several files, and of none.
-ACROSS = {"test_architecture.py", "test_docs.py", "test_packaging.py", "test_tiny.py"}
+ACROSS = {"test_architecture.py", "test_docs.py", "test_mistakes.py", "test_packaging.py", "test_tiny.py"}
 
 
 def name(path: Path) -> str:

@@ -1,65 +1,19 @@
-"""The command line: verbs, what they print, and every way in which a user's mistake ends."""
+"""The command line: verbs, and what they print. How mistakes end is in `test_mistakes.py`."""
 
-import errno
 import json
-import os
 import re
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from commands import recipe
 from emamba import __version__, cli, data, flow
-from emamba.errors import EmambaError
 from emamba.files import write
-from emamba.report import load_results
-from toy import TOY
 
 VERBS = ["demo", "train", "quantize", "show", "emit", "verify", "synth", "report", "flow", "doctor"]
 DATA_VERBS = {"list": "catalogue", "fetch": "fetch", "check": "check"}
-
-
-class Ended:
-    """How a command ended: its exit code, and what it printed."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def told(self):
-        """The lines of an error; there have to be two."""
-        lines = [
-            line for line in self.err.splitlines() if not re.search(r" \.\.\.$|^\w+: (new|unchanged|forced)", line)
-        ]
-        assert len(lines) == 2
-        assert lines[0].startswith("error: ")
-        assert lines[1].startswith("hint: ")
-        return tuple(lines)
-
-
-@pytest.fixture
-def emamba(capsys, tmp_path, monkeypatch):
-    """Runs a command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Ended(ended.value.code, captured.out, captured.err)
-
-    return run
-
-
-def recipe(folder: Path, *lines: str) -> Path:
-    """The toy recipe with more lines behind it (as `section.key = value` in front)."""
-    return write(folder / "toy.toml", "\n".join(lines) + "\n" + TOY)
 
 
 def test_every_verb_is_the_twin_of_a_function(emamba):
@@ -172,21 +126,21 @@ def test_results_go_to_stdout_and_progress_to_stderr(emamba, toy_run):
 def test_demo_is_the_flow_of_the_digits(emamba, monkeypatch, toy_run, tmp_path):
     asked = []
 
-    def flowing(config, run, force, listener):
-        asked.append((config.name, run, force))
+    def flowing(config, run, force, listener, data_dir):
+        asked.append((config.name, run, force, data_dir))
         shutil.copytree(toy_run, run)
         return {}
 
     monkeypatch.setattr("emamba.flow.stages.flow", flowing)
-    ended = emamba("demo", "--force")
-    assert asked == [("digits", Path("runs/digits"), True)]
+    ended = emamba("demo", "--force", "--data-dir", tmp_path)
+    assert asked == [("digits", Path("runs/digits"), True, tmp_path)]
     assert ended.out.splitlines()[-1] == "report: runs/digits/report.html"
 
 
 def test_flow_takes_a_recipe_or_a_run(emamba, monkeypatch, toy_run, tmp_path):
     asked = []
 
-    def flowing(config, run, force, listener):
+    def flowing(config, run, force, listener, data_dir):
         asked.append((config.name, run))
         return {}
 
@@ -195,6 +149,16 @@ def test_flow_takes_a_recipe_or_a_run(emamba, monkeypatch, toy_run, tmp_path):
     emamba("flow", recipe(tmp_path), "--json")
     emamba("flow", recipe(tmp_path), "--run", "there", "--json")
     assert asked == [("toy", toy_run), ("toy", Path("runs/toy")), ("toy", Path("there"))]
+
+
+@pytest.mark.parametrize("verb", ["train", "quantize", "verify", "flow"])
+def test_verbs_that_need_data_pass_on_where_it_lies(emamba, monkeypatch, toy_run, verb):
+    asked = []
+    monkeypatch.setattr(f"emamba.flow.{verb}", lambda *given: asked.append(given[-1]) or {})
+    given = toy_run / "config.toml" if verb == "train" else toy_run
+    for place in ([], ["--data-dir", "there"]):
+        assert emamba(verb, given, "--json", *place).code == 0
+    assert asked == [None, Path("there")]
 
 
 def test_doctor_lists_what_is_there(emamba):
@@ -211,176 +175,6 @@ def test_doctor_tells_what_is_missing(emamba, monkeypatch, tmp_path):
     assert re.search(r"^make +missing +verify the circuit", ended.out, re.MULTILINE)
     assert ended.told[0] == "error: missing: C compiler, C++ compiler, make, size"
     assert "apt install make" in ended.told[1]
-
-
-# Bad input: each with its exit code, two lines, and nothing half-written.
-
-
-@pytest.mark.parametrize(
-    ("line", "fact"),
-    [
-        ("model.d_modle = 8", "model.d_modle: Extra inputs are not permitted, got 8"),
-        ('training.epochs = "3"', "training.epochs: Input should be a valid integer, got '3'"),
-        ("hardware.interval_cycles = 0", "hardware.interval_cycles: Input should be greater than or equal to 3"),
-        ("quantization.weight_bits = -8", "quantization.weight_bits: Input should be greater than or equal to 2"),
-    ],
-    ids=["unknown key", "wrong type", "0 lanes", "negative bits"],
-)
-def test_a_bad_recipe(emamba, tmp_path, line, fact):
-    write(tmp_path / "bad.toml", f'name = "bad"\n{line}\n')
-    ended = emamba("train", "bad.toml")
-    assert ended.code == 2
-    assert fact in ended.told[0]
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_patch_that_does_not_divide_the_image(emamba, tmp_path):
-    write(tmp_path / "bad.toml", 'name = "bad"\ndata.patch = 3\n')
-    ended = emamba("train", "bad.toml")
-    assert ended.code == 2
-    assert "a patch of 3 does not divide images of 8x8" in ended.told[0]
-    assert "data.patch" in ended.told[1]
-
-
-@pytest.mark.parametrize("name", ["graph.json", "graph.npz", "model.safetensors"])
-@pytest.mark.parametrize("harm", ["truncated", "altered", "missing"])
-def test_a_damaged_graph_or_checkpoint(emamba, toy_run, name, harm):
-    path = toy_run / name
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 40] = bytes(40)
-    path.write_bytes(data if harm == "altered" else data[:middle])
-    if harm == "missing":
-        path.unlink()
-    before = contents(toy_run)
-    verb = "quantize" if name == "model.safetensors" else "emit"
-    ended = emamba(verb, toy_run, "--force")
-    assert ended.code == 4
-    assert ("does not exist" if harm == "missing" else "is damaged") in ended.told[0]
-    assert contents(toy_run) == before
-
-
-def test_a_folder_that_is_no_run(emamba, tmp_path):
-    ended = emamba("quantize", tmp_path)
-    assert ended.code == 4
-    assert "is not a run folder: it has no config.toml" in ended.told[0]
-
-
-def test_data_of_a_wrong_shape(emamba, tmp_path, monkeypatch):
-    import numpy as np
-
-    monkeypatch.setattr("emamba.data.digits.load_digits", lambda **_: (np.zeros((1797, 128)), np.zeros(1797, int)))
-    ended = emamba("train", recipe(tmp_path))
-    assert ended.code == 3
-    assert "digits of scikit-learn" in ended.told[0]
-    assert [path.name for path in (tmp_path / "runs" / "toy").iterdir()] == ["config.toml"]
-
-
-def test_a_missing_tool(emamba, toy_run, monkeypatch, tmp_path):
-    before = contents(toy_run)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    ended = emamba("emit", toy_run, "--force")
-    assert ended.code == 5
-    assert "apt install" in ended.told[1]
-    assert contents(toy_run) == before
-
-
-def test_an_unwritable_place(emamba, tmp_path):
-    write(tmp_path / "runs", "a file where a folder should be")
-    ended = emamba("train", recipe(tmp_path))
-    assert ended.code == 7
-    assert "cannot write runs/toy/config.toml" in ended.told[0]
-
-
-def test_a_full_temporary_disk(emamba, toy_run, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/x")
-
-    monkeypatch.setattr("emamba.flow.stages.tempfile.TemporaryDirectory", full)
-    ended = emamba("emit", toy_run, "--force")
-    assert ended.code == 7
-    assert "No space left on device" in ended.told[0]
-
-
-def test_an_error_of_ours_shows_its_traceback_with_debug_only(emamba, monkeypatch):
-    def broken(*_):
-        raise ZeroDivisionError("by zero")
-
-    monkeypatch.setattr("emamba.flow.show", broken)
-    ended = emamba("show", "x")
-    assert (ended.code, ended.told[0]) == (1, "error: ZeroDivisionError: by zero")
-    assert "defect of emamba" in ended.told[1]
-    for arguments in (["--debug", "show", "x"], ["show", "x", "--debug"]):
-        assert "Traceback (most recent call last)" in emamba(*arguments).err
-
-
-def test_every_family_of_errors_has_its_code(emamba, monkeypatch):
-    for kind in EmambaError.__subclasses__():
-
-        def failing(*_, kind=kind):
-            raise kind("the fact", "the hint")
-
-        monkeypatch.setattr("emamba.flow.show", failing)
-        ended = emamba("show", "x")
-        assert (ended.code, ended.told) == (kind.exit_code, ("error: the fact", "hint: the hint"))
-
-
-def contents(run: Path) -> dict[str, bytes]:
-    """Every file of a folder, hidden ones too."""
-    return {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-
-
-def child(*arguments, **options) -> subprocess.Popen:
-    """The command as a process of its own, as a shell would start it."""
-    command = [sys.executable, "-c", "from emamba.cli import main; main()", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def heeding_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def test_a_full_disk_during_training_loses_nothing(toy_run):
-    """Files may not grow beyond 2,000 bytes here: the checkpoint hits the limit half-way."""
-    before = contents(toy_run)
-    assert len(before["model.safetensors"]) > 2500
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    done = child("train", toy_run / "config.toml", "--run", toy_run, "--force", preexec_fn=limit)
-    _, errors = done.communicate(timeout=120)
-    assert done.returncode == 7, errors
-    assert "error: cannot write" in errors
-    assert contents(toy_run) == before
-
-
-def test_ctrl_c_during_training_loses_nothing(toy_run, tmp_path):
-    before = contents(toy_run)
-    slow = recipe(tmp_path, "training.epochs = 5000", "training.learning_rate = 0.001")
-    # A shell starts background jobs with Ctrl-C ignored, and this test may be one.
-    done = child("train", slow, "--run", toy_run, cwd=tmp_path, preexec_fn=heeding_ctrl_c)
-    try:
-        assert done.stderr
-        assert done.stderr.readline() == "train ...\n"
-        time.sleep(4)
-        done.send_signal(signal.SIGINT)
-        out, errors = done.communicate(timeout=60)
-    finally:
-        done.kill()
-    assert (done.returncode, out) == (130, "")
-    assert errors.splitlines() == ["interrupted: finished stages are kept, the same command goes on from there"]
-    after = contents(toy_run)
-    assert after.pop("config.toml") != before.pop("config.toml")
-    assert after == before
-    assert load_results(toy_run).quantization
-
-
-def test_a_closed_pipe_is_no_error(toy_run):
-    done = child("show", toy_run)
-    done.stdout.close()
-    assert done.stderr.read() == ""
-    assert done.wait(timeout=60) in (0, 1)
 
 
 def test_bars_show_one_thing_at_a_time():

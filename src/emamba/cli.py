@@ -99,11 +99,11 @@ def _options(
 
 
 @app.command()
-def demo(run: Folder = None, force: Force = False, as_json: Json = False) -> None:
+def demo(run: Folder = None, data_dir: DataDir = None, force: Force = False, as_json: Json = False) -> None:
     """All stages for the handwritten digits, and the table of results."""
     run = run or Path("runs/digits")
     with _listener() as listener:
-        results = flow.demo(run, force, listener)
+        results = flow.demo(run, force, listener, data_dir)
     _finish(run, results, as_json)
 
 
@@ -111,31 +111,34 @@ def demo(run: Folder = None, force: Force = False, as_json: Json = False) -> Non
 def _flow(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE|RUN", help="A recipe, or the run folder of one.")],
     run: Folder = None,
+    data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """All stages of a recipe, and the table of results."""
     config, run = _begun(recipe, run)
     with _listener() as listener:
-        results = flow.flow(config, run, force, listener)
+        results = flow.flow(config, run, force, listener, data_dir)
     _finish(run, results, as_json)
 
 
 @app.command()
-def train(recipe: Recipe, run: Folder = None, force: Force = False, as_json: Json = False) -> None:
+def train(
+    recipe: Recipe, run: Folder = None, data_dir: DataDir = None, force: Force = False, as_json: Json = False
+) -> None:
     """Train the model of a recipe; makes the run folder."""
     config, run = _begun(recipe, run)
     with _listener() as listener:
-        results = flow.train(config, run, force, listener)
-    _finish(run, results, as_json, "Accuracy")
+        results = flow.train(config, run, force, listener, data_dir)
+    _finish(run, results, as_json, "Model")
 
 
 @app.command()
-def quantize(run: Run, force: Force = False, as_json: Json = False) -> None:
+def quantize(run: Run, data_dir: DataDir = None, force: Force = False, as_json: Json = False) -> None:
     """The trained model as an integer graph."""
     with _listener() as listener:
-        results = flow.quantize(run, force, listener)
-    _finish(run, results, as_json, "Accuracy")
+        results = flow.quantize(run, force, listener, data_dir)
+    _finish(run, results, as_json, "Model")
 
 
 @app.command()
@@ -159,12 +162,13 @@ def verify(
     frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: all]")] = None,
     stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
+    data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Prove that golden executor, C and Verilog give the same integers."""
     with _listener() as listener:
-        results = flow.verify(run, frames, stalls, seed, force, listener)
+        results = flow.verify(run, frames, stalls, seed, force, listener, data_dir)
     _finish(run, results, as_json, "Speed", "Proof")
 
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 
+import numpy as np
 import pytest
 
 from baselines import BASELINES, SHAPES
@@ -25,19 +27,33 @@ def said(stage, run, *arguments, **options):
     return re.sub(r" done in .*", " done", "\n".join(lines))
 
 
+def radar(folder):
+    """A made-up data set of poses in `folder`: 32 frames of two people in each part."""
+    rng = np.random.default_rng(0)
+    (folder / "data" / "mars").mkdir(parents=True)
+    for part in ("train", "validate", "test"):
+        frames, poses = rng.normal(size=(32, 8, 8, 5)), rng.normal(size=(32, 57))
+        subjects = np.arange(32, dtype=np.uint8) % 2 + 1
+        np.savez(folder / "data" / "mars" / f"mars_{part}.npz", x=frames, y=poses, subject=subjects)
+    return folder / "data"
+
+
 def test_training_says_which_data_and_how_good(toy_run):
     found = json.loads((toy_run / "training.json").read_text())
-    assert set(found) == {"data", "seed", "parameters", "history", "scores"}
+    assert set(found) == {"data", "task", "seed", "parameters", "history", "scores", "validation"}
     assert found["data"].startswith("digits of scikit-learn, 1150 + 287 + 360 images, sha256 ")
+    assert found["task"] == "classification"
     assert found["history"][0]["epoch"] == 1
-    assert set(found["scores"]) == {"float", "approximated"}
-    assert all(0 <= score <= 1 for score in found["scores"].values())
+    assert set(found["scores"]) == set(found["validation"]) == {"float", "approximated"}
+    assert found["history"][-1]["validation"] == found["validation"]["approximated"]
+    assert all(0 <= score <= 1 for part in ("scores", "validation") for score in found[part].values())
 
 
 def test_quantization_names_its_graph_and_its_curves(toy_run):
     found = json.loads((toy_run / "quantization.json").read_text())
     assert found["graph_hash"] == content_hash(load(toy_run / "graph.json"))
-    assert set(found["scores"]) == {"float", "approximated", "post_training", "integer"}
+    assert set(found["scores"]) == set(found["validation"]) == {"float", "approximated", "post_training", "integer"}
+    assert found["subjects"] == {}
     assert all(set(curve) == {"name", "form", "lo", "hi", "max", "mean"} for curve in found["curves"])
     assert len(found["curves"]) == 2
 
@@ -141,6 +157,35 @@ def test_progress_counts_up_to_its_total(tmp_path):
     done, total, label = seen[-1]
     assert (done, label) == (total, "train")
     assert total > 10
+
+
+def test_where_validation_images_train_they_give_no_scores(tmp_path):
+    config = baseline("lstm", epochs=1, validation="trains")
+    found = flow.train(config, tmp_path / "run")
+    assert found["data"].endswith("; validation images are in train")
+    assert (found["validation"], found["history"][0]["validation"]) == ({}, None)
+
+
+def test_poses_are_learned_from_a_named_folder_that_no_artifact_knows(tmp_path):
+    config, run, place = (
+        parse_config(TOY.replace("patch = 4", 'name = "mars"\npatch = 4')),
+        tmp_path / "run",
+        radar(tmp_path),
+    )
+    short = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
+    found = flow.train(short, run, data_dir=place)
+    assert found["task"] == "regression"
+    assert found["data"].startswith("MARS, unknown copy")
+    assert set(flow.quantize(run, data_dir=place)["subjects"]) == {"1", "2"}
+    flow.emit(run)
+    assert flow.verify(run, frames=2, data_dir=place)["mismatches"] == 0
+    assert flow.report(run)["task"] == "regression"
+    assert "RMSE, subject 2" in (run / "report.html").read_text()
+    shutil.rmtree(run / "build")  # no artifact, but what compilers leave
+    for path in run.rglob("*"):
+        assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path.name
+    shutil.rmtree(place)
+    assert said(flow.quantize, run, data_dir=tmp_path / "elsewhere") == "quantize: unchanged, skipped"
 
 
 @pytest.mark.parametrize("kind", BASELINES)

@@ -7,15 +7,17 @@ tests can foretell what the report has to say.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cases import activation, scan_case
-from emamba.config import Config
+from emamba.config import Config, DataConfig
 from emamba.graph import Graph, check, content_hash, parameter_count, save
 from emamba.report import Results, load_results
+from emamba.report.results import Epoch
 
 FRAMES, INTERVAL, DELAY = 4, 40, 7
 IDENTITY = "made-up images of a test fixture, 9 tokens a frame"
@@ -31,17 +33,20 @@ def small_graph() -> Graph:
 def documents(graph: Graph) -> dict[str, Any]:
     """The JSON results of a made-up run of `graph`, by file name."""
     scores = {"float": 0.975, "approximated": 0.9722, "post_training": 0.95, "integer": 0.9694}
-    history = [{"epoch": epoch, "loss": 2.0 * 0.9**epoch} for epoch in range(40)]
+    history = [{"epoch": epoch + 1, "loss": 2.0 * 0.9**epoch, "validation": None} for epoch in range(40)]
     curves = [
         {"name": "scan", "form": "256-entry table", "lo": 0.0, "hi": 255 / 64, "max": 0.0039, "mean": 0.002},
         {"name": "activation", "form": "19 segments", "lo": -8.0, "hi": 127 / 16, "max": 0.0625, "mean": 0.0168},
     ]
     return {
         "training.json": {
-            "data": IDENTITY, "seed": 3, "parameters": parameter_count(graph), "history": history,
-            "scores": {"float": 0.975, "approximated": 0.9722},
+            "data": IDENTITY, "task": "classification", "seed": 3, "parameters": parameter_count(graph),
+            "history": history, "scores": {"float": 0.975, "approximated": 0.9722}, "validation": {},
         },
-        "quantization.json": {"scores": scores, "graph_hash": content_hash(graph), "curves": curves},
+        "quantization.json": {
+            "scores": scores, "validation": {}, "subjects": {}, "graph_hash": content_hash(graph), "curves": curves,
+            "history": [],
+        },
         "firmware.json": {"code_bytes": 5120, "constant_bytes": 12345, "ram_bytes": 678},
         "rtl.json": _rtl(graph),
         "verify.json": _verify(graph),
@@ -68,6 +73,29 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def results(run: Path) -> Results:
     return load_results(run)
+
+
+@pytest.fixture
+def radar(results: Results) -> Results:
+    """The same run as if it gave coordinates of people, in metres, and had validation data."""
+    assert results.training
+    assert results.quantization
+    first = {"float": 0.0762, "approximated": 0.0763}
+    history = tuple(replace(epoch, validation=0.1 - 0.0005 * epoch.epoch) for epoch in results.training.history)
+    judged = {"float": 0.0811, "approximated": 0.0812}
+    identity = "MARS, 2 of 3 training frames (labels of subject 1 missing), sha256 0"
+    training = replace(
+        results.training, data=identity, task="regression", scores=first, validation=judged, history=history
+    )
+    quantization = replace(
+        results.quantization,
+        scores={**first, "post_training": 0.077, "integer": 0.0765},
+        validation={**judged, "post_training": 0.0820, "integer": 0.0815},
+        subjects={"1": 0.0912, "2": 0.07},
+        history=(Epoch(1, 0.5), Epoch(2, 0.25)),
+    )
+    config = results.config.model_copy(update={"data": DataConfig(name="mars")})
+    return replace(results, config=config, training=training, quantization=quantization)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def lowered(name, lo=-8.0, hi=127 / 16):
 
 def of(graph, *measured):
     """The curves of `graph`, in a model without approximations."""
-    return curves(Results(config=EXACT, graph=graph, quantization=Quantization({}, "", measured)))
+    return curves(Results(config=EXACT, graph=graph, quantization=Quantization({}, {}, {}, "", measured, ())))
 
 
 def graph(*operations):

@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emamba.report import load_results, render, to_json
+from emamba.config import LstmConfig
+from emamba.report import Results, load_results, render, to_json
 from emamba.report.summary import COMMANDS
 
 VOID = {"meta", "path", "circle", "use", "rect", "br", "link", "img", "input"}
-SECTIONS = ["summary", "accuracy", "curves", "road", "occupancy", "resources", "making"]
+SECTIONS = ["summary", "scores", "curves", "road", "occupancy", "resources", "making"]
 
 
 class Page(HTMLParser):
@@ -46,6 +47,37 @@ class Page(HTMLParser):
 def test_the_page_begins_with_what_the_model_is(results):
     begins = f"A Mamba of 2 blocks with {results.training.parameters:,} parameters, from PyTorch to integers, C and"
     assert begins in Page(render(results)).text
+
+
+def test_an_error_is_told_in_centimetres_everywhere(radar):
+    text = Page(render(radar)).text
+    for fact in ("RMSE, integers7.65 cm7.62 cm in float", "RMSE through the stages", "8.15 cm", "Fine-tuning, with"):
+        assert fact in text
+    assert "on the validation split after each epoch" in text
+    assert "Accuracy" not in text
+    assert "cross-entropy" not in text
+
+
+def test_a_run_without_validation_and_fine_tuning_speaks_of_neither(results):
+    text = Page(render(results)).text
+    assert "validation split" not in text
+    assert "Fine-tuning, with" not in text
+
+
+def test_a_baseline_shows_only_what_it_can_have(radar):
+    config = radar.config.model_copy(update={"model": LstmConfig(kind="lstm")})
+    training = replace(radar.training, scores={"float": 0.0762}, validation={"float": 0.0811})
+    whole = render(Results(config, training=training))
+    page = Page(whole)
+    assert [name for name in page.values("id") if name in SECTIONS] == ["summary", "scores", "making"]
+    assert (page.open, page.broken) == ([], [])
+    assert "RMSE, float7.62 cm8.11 cm on the validation split" in page.text
+    assert "not run" not in page.text
+    for word in ("quantiz", "emit", "synth", "clock_mhz", "Mismatches"):
+        assert word not in page.text
+    untrained = Page(render(Results(config))).text
+    assert COMMANDS["train"] in untrained
+    assert COMMANDS["quantize"] not in untrained
 
 
 def test_sections_in_order(results):
@@ -93,8 +125,8 @@ def test_every_operation_and_component_has_its_row(results):
 @pytest.mark.parametrize(
     ("stage", "verb", "section"),
     [
-        ("training", "train", "accuracy"),
-        ("quantization", "quantize", "accuracy"),
+        ("training", "train", "scores"),
+        ("quantization", "quantize", "scores"),
         ("graph", "quantize", "road"),
         ("graph", "quantize", "curves"),
         ("rtl", "emit", "road"),
@@ -151,10 +183,16 @@ def test_bars_hold_the_whole_resource(results):
 
 def test_json(results):
     document = json.loads(to_json(results))
-    assert document["scores"]["integer"] == 0.9694
+    assert (document["task"], document["scores"]["integer"]) == ("classification", 0.9694)
     assert document["frames_per_second"] == pytest.approx(100e6 / 360)
     assert document["utilisation"]["x"] == 0.75
     assert document["synth"]["totals"]["LUT"] == results.synth.totals["LUT"]
     assert document["config"]["model"]["silu"]["segments"] == 17
     assert document["graph_hash"] == document["quantization"]["graph_hash"]
     assert "occupancy" not in document["verify"]
+
+
+def test_json_of_an_error_is_in_metres(radar):
+    document = json.loads(to_json(radar))
+    assert (document["task"], document["scores"]["integer"]) == ("regression", 0.0765)
+    assert document["validation"]["integer"] == 0.0815

@@ -7,7 +7,11 @@ import pytest
 
 from emamba.report.curves import curves
 from emamba.report.occupancy import frame_work
-from emamba.report.pictures import accuracy_chart, curve_chart, drawn_cycles, loss_chart, occupancy_chart
+from emamba.report.pictures import curve_chart, drawn_cycles, history_chart, occupancy_chart, score_chart
+from emamba.report.results import Epoch
+from emamba.report.scores import MEASURES
+
+ACCURACY, ERROR = MEASURES["classification"], MEASURES["regression"]
 
 
 def texts(svg: str) -> list[str]:
@@ -22,35 +26,53 @@ def marks(svg: str, colour: str) -> int:
     return sum(path.get("d", "").count("M") for path in paths if "stroke-width: 8" in path.get("style", ""))
 
 
-def test_accuracy_names_stages_and_values():
-    shown = texts(accuracy_chart({"float": 0.975, "integer": 0.96944}))
+def losses(*values: float) -> str:
+    """The picture of a history with these losses."""
+    return history_chart("training", [Epoch(i + 1, value) for i, value in enumerate(values)], ACCURACY)
+
+
+def test_scores_name_forms_and_values():
+    shown = texts(score_chart({"float": 0.975, "integer": 0.96944}, ACCURACY))
     assert [text for text in shown if "." in text and "%" in text] == ["97.50 %", "96.94 %"]
     assert shown.index("float") < shown.index("integers")
+    assert "Accuracy on the test split, %" in shown
+
+
+def test_errors_are_in_centimetres():
+    shown = texts(score_chart({"float": 0.0762, "integer": 0.1}, ERROR))
+    assert {"7.62 cm", "10.00 cm", "RMSE on the test split, cm"} <= set(shown)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_one_score_alone(share):
-    assert f"{100 * share:.2f} %" in texts(accuracy_chart({"float": share}))
+    assert f"{100 * share:.2f} %" in texts(score_chart({"float": share}, ACCURACY))
 
 
 def test_loss():
-    assert {"epoch", "loss, nats", "0.1", "1"} <= set(texts(loss_chart([2.0, 1.0, 0.05])))
+    shown = texts(losses(2.0, 1.0, 0.05))
+    assert {"epoch", "loss", "0.1", "1"} <= set(shown)
+    assert "Accuracy, %" not in shown
 
 
 def test_loss_over_many_decades_is_labelled_by_decades():
-    shown = texts(loss_chart([2.0, 0.0005]))
+    shown = texts(losses(2.0, 0.0005))
     assert "0.01" in shown
     assert "0.02" not in shown
 
 
-def test_fine_tuning_goes_on_where_training_ended():
-    assert "14" not in texts(loss_chart([1.0] * 10))
-    assert "14" in texts(loss_chart([1.0] * 10, [1.0] * 5))
+def test_the_validation_split_is_drawn_underneath_where_it_was_measured():
+    history = [Epoch(1, 1.0), Epoch(2, 0.5, 0.09), Epoch(3, 0.25, 0.07)]
+    shown = texts(history_chart("training", history, ERROR))
+    assert {"loss", "RMSE, cm", "epoch", "7", "9"} <= set(shown)
 
 
-@pytest.mark.parametrize("losses", [[], [0.5], [0.0, 0.0], [1.0, 0.0]])
-def test_loss_of_hardly_any_epochs(losses):
-    assert "epoch" in texts(loss_chart(losses))
+@pytest.mark.parametrize("values", [[], [0.5], [0.0, 0.0], [1.0, 0.0]])
+def test_loss_of_hardly_any_epochs(values):
+    assert "epoch" in texts(losses(*values))
+
+
+def test_one_epoch_is_a_dot_at_1():
+    assert "1" in texts(history_chart("tuning", [Epoch(1, 0.3)], ACCURACY))
 
 
 def test_curve(results):

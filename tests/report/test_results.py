@@ -15,6 +15,7 @@ def test_a_whole_run(run):
     assert results.training.history[1].loss == pytest.approx(1.8)
     assert results.quantization.curves[1].lo == -8.0
     assert results.quantization.history == ()
+    assert results.training.history[1].validation is None
     assert results.rtl.stages[2].name == results.graph.operations[2].name
     assert results.verify.occupancy.busy["x"][0] == (7, 37)
     assert results.synth.components[1].BRAM == 0.5
@@ -67,6 +68,8 @@ def test_a_truncated_file_is_named(run, stage):
         ("training", {"scores": {"float": "high"}}, "scores: float is 'high', not float"),
         ("training", {"scores": [0.9]}, "scores is"),
         ("training", {"history": [{"epoch": 1}]}, r"history\[0\] has no loss"),
+        ("training", {"history": [{"epoch": 1, "loss": 1.0, "validation": "x"}]}, "validation is 'x', not float"),
+        ("training", {"task": "sorting"}, "task is 'sorting', not one of: classification, regression"),
         ("verify", {"cycles_per_frame": 0}, "cycles_per_frame is 0, not at least 1"),
         ("verify", {"compared": 3}, "compared has no c"),
         ("verify", {"occupancy": {"stages": [], "cycles": 1, "busy": {"x": [[1]]}}}, r"x\[0\] has 1 items, not 2"),
@@ -87,10 +90,12 @@ def test_results_of_another_graph_are_refused(run):
         load_results(run)
 
 
-def test_the_loss_of_fine_tuning(run):
+def test_what_was_measured_on_the_way(run):
     path = run / "quantization.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "history": [{"epoch": 1, "loss": 0.5}]}))
-    assert load_results(run).quantization.history[0].loss == 0.5
+    epoch = {"epoch": 1, "loss": 0.5, "validation": 0.25}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "history": [epoch], "subjects": {"1": 0.5}}))
+    found = load_results(run).quantization
+    assert (found.history[0].loss, found.history[0].validation, found.subjects) == (0.5, 0.25, {"1": 0.5})
 
 
 def test_a_file_that_is_no_record(run):

@@ -7,14 +7,13 @@ from emamba.report import Results
 from emamba.report.summary import (
     Row,
     clock_mhz,
+    counted,
     curve_form,
     frames_per_second,
     groups,
     not_run,
     number,
     percent,
-    scores,
-    signed,
     summary,
 )
 
@@ -56,6 +55,23 @@ def test_notes_say_how_it_was_measured(results):
     assert "no stalls" in notes["Mismatches"]
 
 
+def test_an_error_is_told_in_centimetres(radar):
+    found = rows(radar)
+    assert [(label, row.value) for label, row in found.items() if label.startswith("RMSE")] == [
+        ("RMSE, float", "7.62 cm"),
+        ("RMSE, approximated", "7.63 cm"),
+        ("RMSE, post-training integers", "7.70 cm"),
+        ("RMSE, integers", "7.65 cm"),
+        ("RMSE, subject 1", "9.12 cm"),
+        ("RMSE, subject 2", "7.00 cm"),
+    ]
+    assert not [label for label in found if label.startswith("Accuracy")]
+    assert found["RMSE, integers"].note.endswith("; test split; +0.03 cm to float; validation 8.15 cm")
+    assert found["RMSE, float"].note.endswith("; test split; validation 8.11 cm")
+    assert found["RMSE, subject 1"].note.endswith("no labels of this subject in training")
+    assert found["RMSE, subject 2"].note == "integers; test split"
+
+
 def test_a_baseline_has_one_accuracy_and_its_parameters(results):
     config = results.config.model_copy(update={"model": LstmConfig(kind="lstm")})
     training = replace(results.training, scores={"float": 0.9})
@@ -89,11 +105,6 @@ def test_what_has_not_run_names_its_command(results, stage, verb, labels):
     assert [row.label for row in found if row.note == not_run(verb)] == labels
 
 
-def test_scores_come_from_training_until_quantization_has_run(results):
-    assert list(scores(results)) == ["float", "approximated", "post_training", "integer"]
-    assert list(scores(replace(results, quantization=None))) == ["float", "approximated"]
-
-
 def test_the_clock_is_the_emitted_one(results):
     assert clock_mhz(replace(results, rtl=replace(results.rtl, clock_mhz=250.0))) == 250.0
     assert clock_mhz(replace(results, rtl=None)) == results.config.hardware.clock_mhz
@@ -112,8 +123,7 @@ def test_numbers():
     assert number(7.5) == "7.5"
     assert number(7, 1) == "7.0"
     assert percent(0.12345) == "12.35 %"
-    assert signed(0.5) == "+0.50"
-    assert signed(-0.5) == "\N{MINUS SIGN}0.50"
+    assert [counted(count, "epoch") for count in (0, 1, 2000)] == ["0 epochs", "1 epoch", "2,000 epochs"]
 
 
 def test_curve_forms(empty):

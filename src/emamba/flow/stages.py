@@ -1,7 +1,9 @@
 """The stages: each reads the run folder, writes its artifacts there, and gives its results as JSON has them.
 
 `train` makes a run folder from a recipe; each later stage takes the folder. A stage that is up to date is
-skipped (see `flow.run`); `force` redoes it. PyTorch and Amaranth are loaded by the stages that need them.
+skipped (see `flow.run`); `force` redoes it. `data_dir` is where `data.load_dataset` looks; another
+place redoes nothing, because results name their data by content. PyTorch and Amaranth are loaded by the stages
+that need them.
 """
 
 from __future__ import annotations
@@ -47,12 +49,14 @@ REPORT = Stage("report", tuple(Config.model_fields), (), (*_GRAPH, *(f"{name}.js
 Results = dict[str, Any]
 
 
-def demo(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+def demo(run: Path, force: bool = False, listener: Listener = SILENT, data_dir: Path | None = None) -> Results:
     """The whole road for the handwritten digits, in the folder `run`; gives what `flow` gives."""
-    return flow(load_config("digits"), run, force, listener)
+    return flow(load_config("digits"), run, force, listener, data_dir)
 
 
-def flow(config: Config, run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+def flow(
+    config: Config, run: Path, force: bool = False, listener: Listener = SILENT, data_dir: Path | None = None
+) -> Results:
     """All stages in order for `config`, in the folder `run`; gives the content of report.json.
 
     ConfigError before anything is trained if the model has no integer form.
@@ -60,26 +64,28 @@ def flow(config: Config, run: Path, force: bool = False, listener: Listener = SI
     from emamba.quantization import lowerable
 
     lowerable(config.model)
-    train(config, run, force, listener)
-    quantize(run, force, listener)
+    train(config, run, force, listener, data_dir)
+    quantize(run, force, listener, data_dir)
     emit(run, force, listener)
-    verify(run, force=force, listener=listener)
+    verify(run, force=force, listener=listener, data_dir=data_dir)
     synth(run, force, listener)
     return report(run, force, listener)
 
 
-def train(config: Config, run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+def train(
+    config: Config, run: Path, force: bool = False, listener: Listener = SILENT, data_dir: Path | None = None
+) -> Results:
     """model.safetensors: the trained model. Gives the content of training.json.
 
     `run` becomes a run folder of `config`; an earlier recipe there is replaced.
     """
-    perform(TRAIN, start(run, config), _train, None, force, listener)
+    perform(TRAIN, start(run, config), partial(_train, data_dir=data_dir), None, force, listener)
     return read_json(run / "training.json")
 
 
-def quantize(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
+def quantize(run: Path, force: bool = False, listener: Listener = SILENT, data_dir: Path | None = None) -> Results:
     """graph.json and graph.npz: the model in integers. Gives the content of quantization.json."""
-    perform(QUANTIZE, run, _quantize, None, force, listener)
+    perform(QUANTIZE, run, partial(_quantize, data_dir=data_dir), None, force, listener)
     return read_json(run / "quantization.json")
 
 
@@ -102,6 +108,7 @@ def verify(
     seed: int = 0,
     force: bool = False,
     listener: Listener = SILENT,
+    data_dir: Path | None = None,
 ) -> Results:
     """Proof that golden executor, C and Verilog agree, as they are in the folder. Gives verify.json's content.
 
@@ -115,7 +122,7 @@ def verify(
     if outdated(EMIT, run):
         listener.say("note: C and Verilog are out of date, their inputs have changed since `emit`")
     try:
-        perform(VERIFY, run, partial(_verify, **chosen), chosen, force, listener)
+        perform(VERIFY, run, partial(_verify, **chosen, data_dir=data_dir), chosen, force, listener)
     except MismatchError:
         forget(VERIFY, run)
         raise
@@ -147,13 +154,14 @@ def doctor() -> list[Results]:
     return [asdict(tool) for tool in tools()]
 
 
-def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
+def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> list[Path]:
     from emamba import training
     from emamba.data import Split, dataset_of
     from emamba.model import Mamba, exact_twin, parameter_count
 
-    dataset, memory = dataset_of(config), run / "train.memory"
-    model, history = training.train(config, dataset, progress, memory, _teacher(run, config, progress))
+    dataset, memory = dataset_of(config, data_dir), run / "train.memory"
+    teacher = _teacher(run, config, progress, data_dir)
+    model, history = training.train(config, dataset, progress, memory, teacher)
     forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
 
     def scores(split: Split) -> dict[str, float]:
@@ -173,7 +181,7 @@ def _train(run: Path, config: Config, progress: Progress) -> list[Path]:
     return [checkpoint, write_json(run / "training.json", results)]
 
 
-def _teacher(run: Path, config: Config, progress: Progress) -> Network | None:
+def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Network | None:
     """The trained network of the teacher's recipe, under the seed of the student; in a run folder inside `run`."""
     from emamba.training import load_checkpoint
 
@@ -184,17 +192,17 @@ def _teacher(run: Path, config: Config, progress: Progress) -> Network | None:
         fact = f"the teacher {recipe.name} sees other tokens than {config.name}"
         raise ConfigError(fact, "give both recipes the same [data]")
     seeded = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": config.training.seed})})
-    train(seeded, run / "teacher", listener=Listener(progress))
+    train(seeded, run / "teacher", data_dir=data_dir, listener=Listener(progress))
     return load_checkpoint(run / "teacher" / "model.safetensors", seeded)
 
 
-def _quantize(run: Path, config: Config, progress: Progress) -> list[Path]:
+def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> list[Path]:
     from emamba.data import dataset_of
     from emamba.quantization import quantize
     from emamba.training import load_checkpoint
 
     model, memory = load_checkpoint(run / "model.safetensors", config), run / "quantize.memory"
-    found = quantize(model, config, dataset_of(config), progress, memory)
+    found = quantize(model, config, dataset_of(config, data_dir), progress, memory)
     results = {
         "scores": asdict(found.scores),
         "validation": asdict(found.validation) if found.validation else {},
@@ -230,7 +238,15 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     return [*written, write_json(run / "firmware.json", asdict(sizes)), design_json]
 
 
-def _verify(run: Path, config: Config, progress: Progress, frames: int | None, stalls: bool, seed: int) -> list[Path]:
+def _verify(
+    run: Path,
+    config: Config,
+    progress: Progress,
+    frames: int | None,
+    stalls: bool,
+    seed: int,
+    data_dir: Path | None,
+) -> list[Path]:
     from emamba.data import frames as tokens_of
     from emamba.data import load_dataset
     from emamba.flow.design import load_design
@@ -239,7 +255,7 @@ def _verify(run: Path, config: Config, progress: Progress, frames: int | None, s
     graph, design = load(run / "graph.json"), load_design(run / "rtl.json")
     names = [f"emamba_{graph.name}.{suffix}" for suffix in ("c", "h")]
     sources = {name: files.read_bytes(run / "firmware" / name).decode(errors="replace") for name in names}
-    images = load_dataset(config.data.name).test.images[:frames]
+    images = load_dataset(config.data.name, data_dir).test.images[:frames]
     tokens = integers(tokens_of(images, config.data), graph.input.fraction_bits, graph.input.dtype)
     traced, seeded = config.verify.trace_frames, seed if stalls else None
     found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)

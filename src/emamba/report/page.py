@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from emamba.config import Config
+from emamba.config import Config, MambaConfig
 from emamba.graph import content_hash
 from emamba.report import pictures
 from emamba.report.curves import Curve, curves
 from emamba.report.occupancy import frame_work, overall, steady, utilisation
 from emamba.report.results import Component, Results, Synthesis
 from emamba.report.road import road
-from emamba.report.summary import COMMANDS, clock_mhz, frames_per_second, groups, not_run, number, percent, scores
+from emamba.report.scores import FORMS, measure, scores, task, validation
+from emamba.report.summary import COMMANDS, clock_mhz, counted, frames_per_second, groups, not_run, number, percent
 
 COLUMNS = ("LUT", "FF", "DSP", "BRAM", "LUTRAM")
 BARS = COLUMNS[:4]  # LUTRAM is made of LUTs
@@ -55,7 +56,7 @@ def render(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(code=_code, number=number, percent=percent, plain=_plain)
+    environment.filters.update(code=_code, counted=counted, number=number, percent=percent, plain=_plain)
     return environment.get_template("report.html.j2").render(_context(results))
 
 
@@ -64,7 +65,9 @@ def to_json(results: Results) -> str:
     verify, rtl = results.verify, results.rtl
     document = {
         "name": results.config.name,
+        "task": task(results),
         "scores": scores(results),
+        "validation": validation(results),
         "training": _known(results.training),
         "quantization": _known(results.quantization),
         "firmware": _known(results.firmware),
@@ -84,34 +87,60 @@ def to_json(results: Results) -> str:
 
 
 def _context(results: Results) -> dict[str, Any]:
-    known, verify = scores(results), results.verify
-    components = _components(results.synth)
-    return {
+    context = {
         "r": results,
+        "mamba": isinstance(results.config.model, MambaConfig),
         "not_run": not_run,
-        "commands": list(COMMANDS.values()),
         "groups": groups(results),
+        "config": _settings(results.config),
+        "graph_hash": content_hash(results.graph) if results.graph else None,
+        "commands": [COMMANDS[verb] for verb in _verbs(results.config)],
+    }
+    return {**context, **_learning(results), **_pipeline(results), **_resources(results.synth)}
+
+
+def _learning(results: Results) -> dict[str, Any]:
+    """What the sections about scores and curves show."""
+    known, kind, charts = scores(results), measure(results), {}
+    for name, stage in (("training", results.training), ("tuning", results.quantization)):
+        if stage and stage.history:
+            charts[name] = Markup(pictures.history_chart(name, stage.history, kind))
+    return {
+        "measure": kind,
+        "forms": FORMS,
         "scores": known,
-        "accuracy_chart": Markup(pictures.accuracy_chart(known)) if known else None,
-        "loss_chart": Markup(pictures.loss_chart(*_losses(results))) if results.training else None,
+        "validation": validation(results),
+        "score_chart": Markup(pictures.score_chart(known, kind)) if len(known) > 1 else None,
+        "charts": charts,
         "curves": [(curve, _curve_picture(i, curve)) for i, curve in enumerate(curves(results))],
+    }
+
+
+def _pipeline(results: Results) -> dict[str, Any]:
+    """What the sections about operations and their time show."""
+    verify = results.verify
+    return {
         "steps": [(step, Markup(step.picture)) for step in road(results)],
         "occupancy_chart": Markup(pictures.occupancy_chart(verify, frame_work(results))) if verify else None,
         "steady": steady(verify) if verify else None,
         "drawn_cycles": pictures.drawn_cycles(verify) if verify else 0,
         "overall": overall(verify, results.rtl) if verify and results.rtl else None,
-        "components": components,
-        "bars": [_bar(kind, components) for kind in BARS],
-        "digits": _digits(components),
-        "config": _settings(results.config),
-        "graph_hash": content_hash(results.graph) if results.graph else None,
     }
 
 
-def _losses(results: Results) -> tuple[list[float], list[float]]:
-    """Of training and of fine-tuning, epoch by epoch."""
-    training, tuning = (stage.history if stage else () for stage in (results.training, results.quantization))
-    return [epoch.loss for epoch in training], [epoch.loss for epoch in tuning]
+def _resources(synth: Synthesis | None) -> dict[str, Any]:
+    """What the section about resources shows."""
+    components = _components(synth)
+    return {
+        "components": components,
+        "bars": [_bar(kind, components) for kind in BARS],
+        "digits": _digits(components),
+    }
+
+
+def _verbs(config: Config) -> tuple[str, ...]:
+    """The stages that a run of `config` can have; a baseline is not lowered."""
+    return tuple(COMMANDS) if isinstance(config.model, MambaConfig) else ("train", "report")
 
 
 def _curve_picture(index: int, curve: Curve) -> Markup:
@@ -151,9 +180,13 @@ def _amount(component: Component, kind: str) -> float:
 
 
 def _settings(config: Config) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The configuration, defaults included, by section; what stands outside sections first."""
+    """The configuration, defaults included, by section; what stands outside sections first.
+
+    Sections that only integers need are left out for a baseline.
+    """
     sections: dict[str, list[tuple[str, str]]] = {"recipe": []}
-    for name, value in config.model_dump(mode="json").items():
+    unused = set() if isinstance(config.model, MambaConfig) else {"quantization", "hardware", "verify"}
+    for name, value in config.model_dump(mode="json", exclude=unused).items():
         if isinstance(value, dict):
             sections[name] = _flat(value)
         else:

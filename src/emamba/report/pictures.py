@@ -10,8 +10,9 @@ import numpy as np
 
 from emamba.report.curves import Curve
 from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
-from emamba.report.results import Verification
-from emamba.report.summary import SCORES, percent
+from emamba.report.results import Epoch, Verification
+from emamba.report.scores import FORMS, Measure, hundredths
+from emamba.report.summary import percent
 from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
 
 if TYPE_CHECKING:
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 _FRAMES_DRAWN = 3  # of occupancy, beyond the latency
 
 
-def accuracy_chart(known: dict[str, float]) -> str:
-    """Accuracy after each stage, in per cent, one line a stage, first on top."""
-    size = 4.4, 0.55 + 0.3 * len(known)
-    return _picture("accuracy", "Accuracy after each stage", size, partial(_accuracy, known))
+def score_chart(known: dict[str, float], kind: Measure) -> str:
+    """The score of each form of the model, one line a form, first on top."""
+    size = 3.5, 0.55 + 0.3 * len(known)
+    return _picture("scores", f"{kind.name} of each form", size, partial(_scores, known, kind))
 
 
-def loss_chart(training: Sequence[float], tuning: Sequence[float] = ()) -> str:
-    """Loss by epoch, fine-tuning behind training, on a logarithmic scale unless it reaches 0."""
-    return _picture("loss", "Training loss by epoch", (4.4, 1.75), partial(_loss, training, tuning))
+def history_chart(name: str, history: Sequence[Epoch], kind: Measure) -> str:
+    """Loss by epoch; underneath, where it was measured, the score on the validation split."""
+    measured = any(epoch.validation is not None for epoch in history)
+    draw = partial(_validated, history, kind) if measured else partial(_unvalidated, history)
+    return _picture(name, "Loss by epoch", (3.5, 2.7 if measured else 1.75), draw)
 
 
 def curve_chart(name: str, curve: Curve) -> str:
@@ -52,38 +55,64 @@ def drawn_cycles(verify: Verification) -> int:
     return max(1, min(wanted, verify.occupancy.cycles))
 
 
-def _accuracy(known: dict[str, float], figure: Figure) -> None:
-    values = [100 * share for share in known.values()]
+def _scores(known: dict[str, float], kind: Measure, figure: Figure) -> None:
+    values = [hundredths(score) for score in known.values()]
     rows = range(len(values))
     axes = figure.subplots()
     axes.plot(values, rows, color=SOFT)
     axes.plot(values, rows, "o", color=ACCENT, markersize=5.5)
-    for row, value in zip(rows, values, strict=True):
-        _beside(axes, row, f"{value:.2f} %", 44)
-    axes.set_yticks(list(rows), [SCORES[name] for name in known], color=INK)
-    axes.set(ylim=(len(values) - 0.6, -0.4), xlim=_padded(values), xlabel="accuracy, % of the test split")
+    for row, score in zip(rows, known.values(), strict=True):
+        _beside(axes, row, kind.written(score), 44)
+    axes.set_yticks(list(rows), [FORMS[name] for name in known], color=INK)
+    label = f"{kind.name} on the test split, {kind.unit}"
+    axes.set(ylim=(len(values) - 0.6, -0.4), xlim=_padded(values), xlabel=label)
     axes.grid(axis="x")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
-def _loss(training: Sequence[float], tuning: Sequence[float], figure: Figure) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator
-
+def _unvalidated(history: Sequence[Epoch], figure: Figure) -> None:
     axes = figure.subplots()
-    axes.plot(range(1, len(training) + 1), training, color=ACCENT)
-    if tuning:
-        axes.axvline(len(training) + 0.5, color=MUTED, linewidth=0.6, dashes=(2, 2))
-        axes.plot(range(len(training) + 1, len(training) + len(tuning) + 1), tuning, color=ACCENT)
-    axes.set(xlabel="epoch", ylabel="loss, nats")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    lowest, highest = min((*training, *tuning), default=0), max((*training, *tuning), default=0)
+    _losses(axes, history)
+    _epochs(axes)
+
+
+def _validated(history: Sequence[Epoch], kind: Measure, figure: Figure) -> None:
+    above, below = figure.subplots(2, 1, sharex=True)
+    _losses(above, history)
+    known = [(epoch.epoch, hundredths(epoch.validation)) for epoch in history if epoch.validation is not None]
+    _line(below, *zip(*known, strict=True))
+    below.set_ylabel(f"{kind.name}, {kind.unit}")
+    _epochs(below)
+    figure.align_ylabels()
+
+
+def _losses(axes: Axes, history: Sequence[Epoch]) -> None:
+    """On a logarithmic scale with few labels, unless a loss is 0."""
+    from matplotlib.ticker import LogLocator
+
+    losses = [epoch.loss for epoch in history]
+    _line(axes, [epoch.epoch for epoch in history], losses)
+    axes.set_ylabel("loss")
+    lowest, highest = min(losses, default=0), max(losses, default=0)
     if lowest > 0:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest < 50 * lowest else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(which="minor", length=0, labelleft=False)
+
+
+def _line(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """A line; one point alone is a dot."""
+    axes.plot(x, y, color=ACCENT, marker="o" if len(x) == 1 else "", markersize=3)
     axes.grid(axis="y")
+
+
+def _epochs(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _curve(curve: Curve, figure: Figure) -> None:
@@ -136,7 +165,7 @@ def _beside(axes: Axes, row: int, text: str, offset: int) -> None:
 
 
 def _padded(values: list[float]) -> tuple[float, float]:
-    """Limits that leave room for the labels, never narrower than a point."""
+    """Limits that leave room for the labels, never narrower than a point or a centimetre."""
     span = max(max(values) - min(values), 1.0)
     return min(values) - 0.3 * span, max(values) + 0.3 * span
 

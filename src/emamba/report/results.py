@@ -12,10 +12,12 @@ import platform
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from emamba import files, graph
 from emamba.config import Config, parse_config
+from emamba.data import Task
 from emamba.errors import ArtifactError
 from emamba.graph import Graph
 
@@ -26,21 +28,27 @@ _ARTIFACTS = ("config.toml", "model.safetensors", "graph.json", "graph.npz", "fi
 
 @dataclass(frozen=True)
 class Epoch:
-    """Mean training loss (cross-entropy, nats) of one epoch."""
+    """Mean training loss of one epoch, and the score on the validation split behind it (None: not measured)."""
 
     epoch: int
     loss: float
+    validation: float | None = None
 
 
 @dataclass(frozen=True)
 class Training:
-    """training.json; `scores` are shares of the test split, 0 to 1."""
+    """training.json; `scores` are of the test split, `validation` of the validation split (empty: none).
+
+    A score is a share in 0 to 1, or an error in metres: `report.scores` says which.
+    """
 
     data: str
+    task: Task
     seed: int
     parameters: int
     history: tuple[Epoch, ...]
     scores: dict[str, float]
+    validation: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,14 @@ class LoweredCurve:
 
 @dataclass(frozen=True)
 class Quantization:
-    """quantization.json; `scores` are shares of the test split, 0 to 1; `history` is that of fine-tuning."""
+    """quantization.json: scores as in `Training`, those of the integers for each subject, and of fine-tuning."""
 
     scores: dict[str, float]
+    validation: dict[str, float]
+    subjects: dict[str, float]
     graph_hash: str
     curves: tuple[LoweredCurve, ...]
-    history: tuple[Epoch, ...] = ()
+    history: tuple[Epoch, ...]
 
 
 @dataclass(frozen=True)
@@ -233,12 +243,23 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     origin = get_origin(hint)
+    if origin is UnionType:  # of a type and None
+        (kind,) = {*get_args(hint)} - {NoneType}
+        return None if value is None else _decode(value, kind, where)
+    if origin is Literal:
+        return _one_of(value, get_args(hint), where)
     if origin is dict and isinstance(value, dict):
         return {key: _decode(item, get_args(hint)[1], f"{where}: {key}") for key, item in value.items()}
     if origin is tuple and isinstance(value, list):
         return _items(value, get_args(hint), where)
     if type(value) is not hint:
         raise ValueError(f"{where} is {value!r:.60}, not {getattr(hint, '__name__', hint)}")
+    return value
+
+
+def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{where} is {value!r:.60}, not one of: {', '.join(allowed)}")
     return value
 
 

@@ -8,17 +8,12 @@ from emamba.config import CurveConfig, MambaConfig
 from emamba.graph import parameter_count
 from emamba.report.occupancy import overall
 from emamba.report.results import Results
+from emamba.report.scores import FORMS, measure, scores, subjects_without_labels, validation
 
 COMMANDS = {"train": "emamba train RECIPE --run RUN"} | {
     verb: f"emamba {verb} RUN" for verb in ("quantize", "emit", "verify", "synth", "report")
 }
 NOTHING = "\N{EN DASH}"
-SCORES = {
-    "float": "float",
-    "approximated": "approximated",
-    "post_training": "post-training integers",
-    "integer": "integers",
-}
 
 
 class Row(NamedTuple):
@@ -42,24 +37,17 @@ def summary(results: Results) -> list[Row]:
 
 
 def groups(results: Results) -> list[Group]:
-    """The headline table in its parts; a baseline has no integers, so it ends with its accuracy."""
-    accuracy = Group("Accuracy", _accuracy(results))
+    """The headline table in its parts; a baseline has no integers, so it ends with the trained model."""
+    model = Group("Model", _model(results))
     if not isinstance(results.config.model, MambaConfig):
-        return [accuracy]
+        return [model]
     return [
-        accuracy,
+        model,
         Group("Speed", _speed(results)),
         Group("Hardware", _hardware(results)),
         Group("C", _firmware(results)),
         Group("Proof", _proof(results)),
     ]
-
-
-def scores(results: Results) -> dict[str, float]:
-    """Accuracy at each stage that has run, in the order of the road; shares of the test split."""
-    known = dict(results.training.scores if results.training else {})
-    known.update(results.quantization.scores if results.quantization else {})
-    return {name: known[name] for name in SCORES if name in known}
 
 
 def frames_per_second(results: Results) -> float | None:
@@ -89,9 +77,9 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits if float(value).is_integer() else max(digits, 1)}f}"
 
 
-def signed(value: float) -> str:
-    """With its sign, a true minus, and two digits behind the point."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+def counted(count: int, noun: str) -> str:
+    """So many of a thing, in the plural unless it is one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def curve_form(curve: CurveConfig) -> str:
@@ -99,9 +87,9 @@ def curve_form(curve: CurveConfig) -> str:
     return "exact" if curve.form == "exact" else f"{curve.segments} segments, {curve.knots} knots"
 
 
-def _accuracy(results: Results) -> list[Row]:
-    known = scores(results)
-    rows = [_score(name, known, note) for name, note in _score_notes(results).items()]
+def _model(results: Results) -> list[Row]:
+    rows = [_score(results, name, note) for name, note in _score_notes(results).items()]
+    rows += _subjects(results)
     if results.training is None:
         return [*rows, Row("Parameters", NOTHING, not_run("train"))]
     note = "weights and biases of the trained model"
@@ -110,27 +98,44 @@ def _accuracy(results: Results) -> list[Row]:
     return [*rows, Row("Parameters", number(results.training.parameters), note)]
 
 
-def _score(name: str, known: dict[str, float], note: str) -> Row:
-    label = f"Accuracy, {SCORES[name]}"
+def _score(results: Results, name: str, note: str) -> Row:
+    """A form of the model on the test split; the validation split and the way to float are in the note."""
+    known, judged, kind = scores(results), validation(results), measure(results)
+    label = f"{kind.name}, {FORMS[name]}"
     if name not in known:
-        verb = "train" if name in ("float", "approximated") else "quantize"
-        return Row(label, NOTHING, not_run(verb))
+        return Row(label, NOTHING, not_run("train" if name in ("float", "approximated") else "quantize"))
     if name == "integer" and "float" in known:
-        note += f"; {signed(100 * (known['integer'] - known['float']))} points to float"
-    return Row(label, percent(known[name]), note)
+        note += f"; {kind.difference(known[name], known['float'])} to float"
+    if name in judged:
+        note += f"; validation {kind.written(judged[name])}"
+    return Row(label, kind.written(known[name]), note)
+
+
+def _subjects(results: Results) -> list[Row]:
+    """The integers on the test frames of each person, where the data name them."""
+    kind, unknown = measure(results), subjects_without_labels(results)
+    found = results.quantization.subjects if results.quantization else {}
+    return [
+        Row(
+            f"{kind.name}, subject {person}",
+            kind.written(score),
+            "integers; test split" + ("; no labels of this subject in training" if person in unknown else ""),
+        )
+        for person, score in found.items()
+    ]
 
 
 def _score_notes(results: Results) -> dict[str, str]:
     model, quantization = results.config.model, results.config.quantization
     if not isinstance(model, MambaConfig):
         return {"float": "float32; test split"}
-    epochs = quantization.finetune_epochs
+    tuned = f"{counted(quantization.finetune_epochs, 'epoch')} of fine-tuning"
     widths = f"{quantization.weight_bits}-bit weights, {quantization.activation_bits}-bit activations"
     return {
         "float": "float32, exact SiLU and exp; test split",
         "approximated": f"SiLU {curve_form(model.silu)}; exp {curve_form(model.exp)}; test split",
         "post_training": f"{widths}, before fine-tuning; test split",
-        "integer": f"golden executor, {epochs} epochs of fine-tuning; test split",
+        "integer": f"golden executor, {tuned}; test split",
     }
 
 
