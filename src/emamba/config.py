@@ -59,7 +59,10 @@ class DataConfig(_Section):
 
 
 class MambaConfig(_Section):
-    """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`."""
+    """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`.
+
+    Activations saturate at plus and minus `limit` (0: never), as integers do anyway.
+    """
 
     kind: Literal["mamba"] = "mamba"
     d_model: Count = 20
@@ -74,6 +77,7 @@ class MambaConfig(_Section):
     norm: Literal["range", "layer", "rms"] = "range"
     norm_constant: Positive = 3.125
     delta: Literal["relu", "softplus"] = "relu"
+    limit: Fraction = 0.0
     silu: CurveConfig = CurveConfig(form="segments", segments=17)
     exp: CurveConfig = CurveConfig(form="exact")
     head: Literal["mean", "pool", "flatten"] = "pool"

@@ -35,6 +35,15 @@ def ranged(x: Tensor) -> Tensor:
     return (x - x.mean(-1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
 
 
+def limited(x: Tensor, limit: float) -> Tensor:
+    """`x` saturated at plus and minus `limit`; without limit if that is 0.
+
+    A norm divides the size of a token away, so nothing else keeps a block's output small: on MARS a few
+    tokens were a hundred times as large as most, and eight bits cannot hold both.
+    """
+    return x.clamp(-limit, limit) if limit else x
+
+
 def norm(config: MambaConfig) -> nn.Module:
     """The norm over `d_model` channels that `config` asks for."""
     match config.norm:

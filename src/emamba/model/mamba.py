@@ -71,7 +71,7 @@ class Mamba(nn.Module):
         return [block for block in self.blocks if isinstance(block, Block)]
 
     def _advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        x, blocks = self.embedding(tokens), []
+        x, blocks = layers.limited(self.embedding(tokens), self.config.limit), []
         for block, memory in zip(self.body, state.blocks, strict=True):
             x, after = block(x, memory)
             blocks.append(after)
@@ -106,13 +106,14 @@ class Block(nn.Module):
 
     def forward(self, residual: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
         """`residual` [batch, time, d_model] -> the same shape, and the memory after it."""
-        x, z = self.in_proj(self.norm(residual)).chunk(2, dim=-1)
+        config, limited = self.config, self._limited
+        x, z = limited(self.in_proj(self.norm(residual))).chunk(2, dim=-1)
         x, window = self.convolution(x, state.window)
-        if self.config.convolution_silu:
-            x = self.silu(x)
-        low, b, c = self.x_proj(x).split([self.config.dt_rank, self.config.d_state, self.config.d_state], dim=-1)
+        x = self.silu(limited(x)) if config.convolution_silu else limited(x)
+        low, b, c = limited(self.x_proj(x)).split([config.dt_rank, config.d_state, config.d_state], dim=-1)
         y, hidden = selective_scan(x, self.delta(low), b, c, self.rate, self.skip, self.exp, state.hidden)
-        return residual + self.out_proj(y * self.silu(z)), BlockState(window, hidden)
+        gated = limited(limited(y) * self.silu(z))
+        return limited(residual + limited(self.out_proj(gated))), BlockState(window, hidden)
 
     @property
     def rate(self) -> Tensor:
@@ -123,6 +124,9 @@ class Block(nn.Module):
         """Step sizes [batch, time, d_inner] from their `dt_rank` factors."""
         raw = self.dt_proj(low)
         return raw.relu() if self.config.delta == "relu" else nn.functional.softplus(raw)
+
+    def _limited(self, x: Tensor) -> Tensor:
+        return layers.limited(x, self.config.limit)
 
     def start(self, batch: int) -> BlockState:
         """The memory before the first token: zeros."""

@@ -8,7 +8,7 @@ and fine-tuning does both at once. Their meaning is the golden function's, in re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from emamba.config import CurveConfig, MambaConfig, ModelConfig
 from emamba.errors import ConfigError
 from emamba.model import Mamba
-from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, ranged
+from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, limited, ranged
 from emamba.model.mamba import Block
 from emamba.model.scan import scanned_states, selective_scan
 
@@ -29,6 +29,7 @@ class _Stream:
     name: str
     channels: int
     kind: Kind = "activation"
+    limit: float = 0.0  # values saturate at plus and minus this; 0: never
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,7 +141,7 @@ def unfold(model: Mamba) -> tuple[Operation, ...]:
     for i, block in enumerate(model.body):
         operations += _block(f"b{i}_", block, operations[-1].name)
     operations += _head(model, operations[-1].name)
-    return tuple(operations)
+    return tuple(_within(operation, model.config.limit) for operation in operations)
 
 
 def run(operations: tuple[Operation, ...], tokens: Tensor) -> dict[str, Tensor]:
@@ -153,6 +154,10 @@ def run(operations: tuple[Operation, ...], tokens: Tensor) -> dict[str, Tensor]:
 
 def execute(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
     """The stream that `operation` makes of its sources."""
+    return limited(_unlimited(operation, streams), operation.limit)
+
+
+def _unlimited(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
     sources = [streams[name] for name in operation.sources]
     match operation:
         case Input():
@@ -222,6 +227,12 @@ def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:
     yield Multiply(name=f"{p}gate", channels=d_inner, sources=(f"{p}scan", f"{p}silu"))
     yield _linear(f"{p}out", f"{p}gate", block.out_proj.weight, block.out_proj.bias)
     yield Add(name=f"{p}add", channels=config.d_model, sources=(residual, f"{p}out"))
+
+
+def _within(operation: Operation, limit: float) -> Operation:
+    """`operation` saturated where the model saturates it; elsewhere its values are within any limit anyway."""
+    computed = isinstance(operation, Linear | Convolution | Scan | Multiply | Add) and operation.kind == "activation"
+    return replace(operation, limit=limit) if computed else operation
 
 
 def _head(model: Mamba, source: str) -> Iterator[Operation]:
