@@ -40,9 +40,7 @@ def test_a_card_tells_how_a_model_came_about(small_zoo, toy_run):
     assert card["command"] == "emamba flow toy"
     assert card["data"] == training["data"]
     assert card["parameters"] == training["parameters"]
-    assert card["seeds"] == [
-        {"seed": 0, **{name: quantization[name] for name in ("validation", "scores", "subjects")}}
-    ]
+    assert card["seeds"] == [{"seed": 0, **{name: quantization[name] for name in ("validation", "scores", "subjects")}}]
 
 
 def test_runs_of_other_seeds_are_told_and_of_other_recipes_refused(toy_run, tmp_path):
