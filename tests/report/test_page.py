@@ -116,6 +116,12 @@ def test_the_page_says_what_was_measured(results):
         assert fact in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_components_stand_in_the_order_of_the_road(results):
+    synth = replace(results.synth, components=tuple(sorted(results.synth.components, key=lambda part: part.name)))
+    assert synth.components != results.synth.components
+    assert render(replace(results, synth=synth)) == render(results)
+
+
 def test_every_operation_and_component_has_its_row(results):
     rows = re.findall(r'<td class="mono">([\w.]+)</td>', render(results))
     names = [op.name for op in results.graph.operations]

@@ -16,7 +16,7 @@ from emamba.graph import content_hash
 from emamba.report import pictures
 from emamba.report.curves import Curve, curves
 from emamba.report.occupancy import frame_work, overall, steady, utilisation
-from emamba.report.results import Component, Results, Synthesis
+from emamba.report.results import Component, Results
 from emamba.report.road import road
 from emamba.report.scores import FORMS, measure, scores, task, validation
 from emamba.report.summary import COMMANDS, clock_mhz, counted, frames_per_second, groups, not_run, number, percent
@@ -96,7 +96,7 @@ def _context(results: Results) -> dict[str, Any]:
         "graph_hash": content_hash(results.graph) if results.graph else None,
         "commands": [COMMANDS[verb] for verb in _verbs(results.config)],
     }
-    return {**context, **_learning(results), **_pipeline(results), **_resources(results.synth)}
+    return {**context, **_learning(results), **_pipeline(results), **_resources(results)}
 
 
 def _learning(results: Results) -> dict[str, Any]:
@@ -128,9 +128,9 @@ def _pipeline(results: Results) -> dict[str, Any]:
     }
 
 
-def _resources(synth: Synthesis | None) -> dict[str, Any]:
+def _resources(results: Results) -> dict[str, Any]:
     """What the section about resources shows."""
-    components = _components(synth)
+    components = _components(results)
     return {
         "components": components,
         "bars": [_bar(kind, components) for kind in BARS],
@@ -151,13 +151,17 @@ def _known(record: Any) -> dict[str, Any]:
     return asdict(record) if record else {}
 
 
-def _components(synth: Synthesis | None) -> list[Component]:
-    """The components in their order, and what belongs to none of them."""
+def _components(results: Results) -> list[Component]:
+    """The components in the order of the road, those that serve no one operation, and what belongs to none."""
+    synth = results.synth
     if synth is None:
         return []
-    rest = {kind: synth.totals.get(kind, 0) - sum(_amount(c, kind) for c in synth.components) for kind in COLUMNS}
+    names = [op.name for op in results.graph.operations] if results.graph else []
+    place = {name: index for index, name in enumerate(names)}
+    placed = sorted(synth.components, key=lambda component: place.get(component.name, len(place)))
+    rest = {kind: synth.totals.get(kind, 0) - sum(_amount(c, kind) for c in placed) for kind in COLUMNS}
     between = Component("between components", **{kind: max(0, value) for kind, value in rest.items()})
-    return [*synth.components, *([between] if any(_amount(between, kind) for kind in COLUMNS) else [])]
+    return [*placed, *([between] if any(_amount(between, kind) for kind in COLUMNS) else [])]
 
 
 def _bar(kind: str, components: list[Component]) -> Bar:
