@@ -74,8 +74,8 @@ class LinearStage(wiring.Component):
 
         sums = self._accumulated(m, valid & advance, begins, sums, bias)
         done = delayed(m, advance, valid & ends, reset=True)
-        shift, ending = self._op.shift.reshape(self._rows, -1), delayed(m, advance, bias_row)
-        exit_.load(done, requantize_channels(m, sums, shift, self._op.dtype, ending, advance), first)
+        shift = self._op.shift.reshape(self._rows, -1)
+        exit_.load(done, requantize_channels(m, sums, shift, self._op.dtype, bias_row, advance, moves=2), first)
         return m
 
     def _weight_rows(self) -> list[Integers]:
