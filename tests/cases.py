@@ -63,19 +63,22 @@ def source(channels: int, dtype: Integer = INT8) -> Input:
 def pick(name: str, inputs: int, first: int, count: int, dtype: Integer = INT8) -> Linear:
     """`count` channels of the input from `first` on, unchanged (negative ones become 0 if unsigned)."""
     weight = np.eye(inputs, dtype=np.int64)[first : first + count]
-    bias = np.zeros(count, np.int64)
+    bias, shift = np.zeros(count, np.int64), np.zeros(count, np.int64)
     return Linear(
-        name=name, source="input", channels=count, dtype=dtype, fraction_bits=4, weight=weight, bias=bias, shift=0
+        name=name, source="input", channels=count, dtype=dtype, fraction_bits=4, weight=weight, bias=bias, shift=shift
     )
 
 
-def linear(rng: np.random.Generator, inputs: int, outputs: int, shift: int, dtype: Integer = INT8) -> Linear:
+Shift = int | list[int]  # of all channels, or a pattern that they repeat
+
+
+def linear(rng: np.random.Generator, inputs: int, outputs: int, shift: Shift, dtype: Integer = INT8) -> Linear:
     weight = rng.integers(-127, 128, (outputs, inputs))
     weight.flat[0] = -128
     bias = rng.integers(-(1 << 12), 1 << 12, outputs)
     return Linear(
         name="linear", source="input", channels=outputs, dtype=dtype, fraction_bits=4,
-        weight=weight, bias=bias, shift=shift,
+        weight=weight, bias=bias, shift=np.resize(shift, outputs),
     )  # fmt: skip
 
 
@@ -118,14 +121,16 @@ def case(
     return Case(graph, border_frames(rng, tokens, inputs, dtype))
 
 
-def saturation_case() -> Case:
-    """A requantization by 4 bits to int8 at every value near both borders of saturation and near ties."""
+def saturation_case(name: str, shift: Shift) -> Case:
+    """Requantizations to int8 at every value near both borders of saturation and near ties."""
     up = Linear(
         name="linear", source="input", channels=5, dtype=INT8, fraction_bits=4,
-        weight=np.eye(5, dtype=np.int64), bias=np.arange(5) - 2, shift=4,
+        weight=np.eye(5, dtype=np.int64), bias=np.arange(5) - 2, shift=np.resize(shift, 5),
     )  # fmt: skip
-    graph = check(Graph("linear_border", 1, (source(5, Integer(13)), up)))
-    values = [value for border in (-2056, -8, 8, 2040) for value in range(border - 40, border + 41)]
+    graph = check(Graph(name, 1, (source(5, Integer(13)), up)))
+    steps = [1 << int(bits) for bits in np.unique(up.shift)]
+    borders = [border for step in steps for border in (-257 * step // 2, -step // 2, step // 2, 255 * step // 2)]
+    values = sorted({value for border in borders for value in range(border - 40, border + 41)})
     frames = np.array(values)[:, None, None].repeat(5, axis=2)
     return Case(graph, frames)
 
@@ -139,10 +144,11 @@ def norm(channels: int, dtype: Integer = INT8) -> RangeNorm:
     )
 
 
-def convolution(rng: np.random.Generator, channels: int, kernel: int, shift: int) -> Convolution:
+def convolution(rng: np.random.Generator, channels: int, kernel: int, shift: Shift) -> Convolution:
     return Convolution(
         name="convolution", source="input", channels=channels, dtype=INT8, fraction_bits=4,
-        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels), shift=shift,
+        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels),
+        shift=np.resize(shift, channels),
     )  # fmt: skip
 
 
@@ -181,7 +187,7 @@ def operation_cases() -> list[Case]:
         case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
         case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 6, UINT8)),
         case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(18))),
-        saturation_case(),
+        saturation_case("linear_border", 4),
         case("linear_one", rng, 3, 1, linear(rng, 1, 1, 6)),
         case("convolution", rng, 7, 6, convolution(rng, 6, 4, 7)),
         case("convolution_one", rng, 3, 4, convolution(rng, 4, 1, 6)),
@@ -199,6 +205,7 @@ def operation_cases() -> list[Case]:
         scan_case("scan_segments", 2, 12, 4, segments=True),
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),
         *wide_cases(rng),
+        *mixed_cases(rng),
     ]
 
 
@@ -215,11 +222,24 @@ def wide_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-class Network:
-    """A graph that grows over one set of frames; every operation gets the shift that makes its tensor lively."""
+def mixed_cases(rng: np.random.Generator) -> list[Case]:
+    """Channels with shifts of their own, as far apart as is legal, also on both sides of 0."""
+    return [
+        case("linear_mixed_up", rng, 3, 4, linear(rng, 4, 6, [-2, 1, 0, -1], Integer(16))),
+        case("linear_mixed", rng, 3, 12, linear(rng, 12, 12, [7, 5, 6, 8, 7])),
+        saturation_case("linear_mixed_border", [2, 4, 1, 3, 4]),
+        case("convolution_mixed", rng, 7, 6, convolution(rng, 6, 4, [6, 4, 7])),
+    ]
 
-    def __init__(self, rng: np.random.Generator, tokens: int, channels: int, dtype: Integer) -> None:
-        self.rng, self.tokens, self.dtype = rng, tokens, dtype
+
+class Network:
+    """A graph that grows over one set of frames; every operation gets the shift that makes its tensor lively.
+
+    With `mixed`, channels of linear operations and convolutions have weights of different sizes, and a shift each.
+    """
+
+    def __init__(self, rng: np.random.Generator, tokens: int, channels: int, dtype: Integer, mixed: bool) -> None:
+        self.rng, self.tokens, self.dtype, self.mixed = rng, tokens, dtype, mixed
         self.frames = border_frames(rng, tokens, channels, dtype)
         self.operations: list[Operation] = [source(channels, dtype)]
         self.tensors = {"input": self.frames}
@@ -227,13 +247,25 @@ class Network:
     def add(self, op: Operation, name: str, dtype: Integer | None = None, **sources: str) -> str:
         """Appends `op`, most of whose values then fit its type, while some are cut; gives its name."""
         op = replace(op, name=name, dtype=dtype or self.dtype, **sources)
-        if hasattr(op, "shift"):
+        if isinstance(op, Linear | Convolution):
+            op = self.shifted(op)
+        elif hasattr(op, "shift"):
             exact = execute(replace(op, shift=0, dtype=Integer(60)), self.tensors)
-            usual = max(1.0, float(np.quantile(np.abs(exact), 0.97)))
-            op = replace(op, shift=int(np.ceil(np.log2(usual / op.dtype.hi))))
+            op = replace(op, shift=int(usual_shift(exact, op.dtype, axis=None)))
         self.operations.append(op)
         self.tensors[name] = execute(op, self.tensors)
         return name
+
+    def shifted(self, op: Linear | Convolution) -> Linear | Convolution:
+        """`op` with the shifts of its channels."""
+        if self.mixed:
+            smaller = np.random.default_rng(len(self.operations)).integers(0, 3, op.channels)
+            op = replace(op, weight=op.weight >> smaller[:, None], bias=op.bias >> smaller)
+        exact = execute(replace(op, shift=np.zeros(op.channels, int), dtype=Integer(60)), self.tensors)
+        if not self.mixed:
+            return replace(op, shift=np.full(op.channels, usual_shift(exact, op.dtype, axis=None)))
+        own = usual_shift(exact, op.dtype, axis=(0, 1))
+        return replace(op, shift=np.maximum(own, own.max() - 3))
 
     def linear(self, name: str, source: str, outputs: int, dtype: Integer | None = None) -> str:
         drawn = linear(self.rng, self.tensors[source].shape[2], outputs, 0)
@@ -271,14 +303,21 @@ class Network:
         return replace(activation(table=True), channels=channels, curve=curve)
 
 
+def usual_shift(exact: Integers, dtype: Integer, axis: tuple[int, ...] | None) -> Integers:
+    """The shift with which most values of `exact` fit `dtype`, while some are cut; over `axis`."""
+    usual = np.maximum(1.0, np.quantile(np.abs(exact), 0.97, axis=axis))
+    return np.ceil(np.log2(usual / dtype.hi)).astype(np.int64)
+
+
 def random_network(seed: int) -> Case:
     """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
 
-    Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither.
+    Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
+    shifts that are each channel's own.
     """
     rng = np.random.default_rng(seed)
     tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
-    network = Network(rng, tokens, int(rng.integers(1, 7)), dtype)
+    network = Network(rng, tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
     stream = network.linear("embedding", "input", int(rng.integers(3, 11)))
     for name in ("block0", "block1"):
         stream = network.block(name, stream)

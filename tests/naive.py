@@ -77,8 +77,8 @@ def linear(op: Linear, seen, x):
     weight, bias = op.weight.tolist(), op.bias.tolist()
     return [
         [
-            requantized(added([b, *(w * v for w, v in zip(row, token, strict=True))], seen), op.shift, op.dtype, seen)
-            for row, b in zip(weight, bias, strict=True)
+            requantized(added([b, *(w * v for w, v in zip(row, token, strict=True))], seen), s, op.dtype, seen)
+            for row, b, s in zip(weight, bias, op.shift.tolist(), strict=True)
         ]
         for token in x
     ]
@@ -94,7 +94,7 @@ def convolution(op: Convolution, seen, x):
             for k in range(kernel):
                 past = t - kernel + 1 + k
                 terms.append(int(op.weight[c, k]) * x[past][c] if past >= 0 else 0)
-            token.append(requantized(added(terms, seen), op.shift, op.dtype, seen))
+            token.append(requantized(added(terms, seen), int(op.shift[c]), op.dtype, seen))
         out.append(token)
     return out
 

@@ -66,6 +66,12 @@ def test_round_shift_is_the_nearest_integer_ties_up(x, shift):
     assert round_shift(np.array([x]), shift).tolist() == [expected]
 
 
+@given(WIDE, st.lists(st.integers(-15, 47), min_size=1, max_size=5))
+def test_an_array_of_shifts_has_one_for_each_element(x, shifts):
+    expected = [[round_shift(x, shift) for shift in shifts]] * 2
+    assert round_shift(np.full((2, len(shifts)), x), np.array(shifts)).tolist() == expected
+
+
 def test_round_shift_at_ties():
     halves = [-5, -3, -1, 1, 3, 5]
     assert [round_shift(x, 1) for x in halves] == [-2, -1, 0, 1, 2, 3]
@@ -100,6 +106,12 @@ def test_requantize_at_the_border_of_saturation():
 def test_quantize_is_the_nearest_integer_ties_up(value, fraction, dtype):
     expected = sorted((dtype.lo, nearest(Fraction(value) * Fraction(2) ** fraction), dtype.hi))[1]
     assert int(quantize(value, fraction, dtype)) == expected
+
+
+def test_rows_may_have_fraction_bits_of_their_own():
+    values, bits = np.array([[0.5, 100.0], [0.5, 100.0]]), np.array([[1], [-3]])
+    assert quantize(values, bits, Integer(8)).tolist() == [[1, 127], [0, 13]]
+    assert dequantize(quantize(values, bits, Integer(8)), bits).tolist() == [[0.5, 63.5], [0.0, 104.0]]
 
 
 def test_quantize_saturates_infinities():

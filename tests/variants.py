@@ -19,7 +19,10 @@ MODELS = {
     "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
 }
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
-    "bare": QuantizationConfig(weight_bits=6, activation_bits=7, state_bits=14, compute_bits=20)
+    "paper": QuantizationConfig(weight_scales="channel"),
+    "bare": QuantizationConfig(
+        weight_bits=6, weight_scales="channel", activation_bits=7, state_bits=14, compute_bits=20
+    ),
 }
 
 

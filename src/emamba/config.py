@@ -183,9 +183,14 @@ class TrainingConfig(_Section):
 
 
 class QuantizationConfig(_Section):
-    """Widths of the integers, and fine-tuning with them in the loop (0 epochs: none)."""
+    """Widths of the integers, and fine-tuning with them in the loop (0 epochs: none).
+
+    `weight_scales` says whether linear maps and convolutions have one scale for all weights or one for each
+    output channel.
+    """
 
     weight_bits: Annotated[int, Field(ge=2, le=16)] = 8
+    weight_scales: Literal["tensor", "channel"] = "tensor"
     activation_bits: Annotated[int, Field(ge=2, le=12)] = 8
     state_bits: Bits = 17
     compute_bits: Bits = 24

@@ -56,9 +56,15 @@ class Integer:
 @overload
 def round_shift(x: int, shift: int) -> int: ...
 @overload
-def round_shift(x: Integers, shift: int) -> Integers: ...
-def round_shift(x: Any, shift: int) -> Any:
-    """`x / 2**shift`, rounded to nearest with ties up; a negative `shift` multiplies exactly."""
+def round_shift(x: Integers, shift: int | Integers) -> Integers: ...
+def round_shift(x: Any, shift: Any) -> Any:
+    """`x / 2**shift`, rounded to nearest with ties up; a negative `shift` multiplies exactly.
+
+    An array of shifts has one for each element of the last axis of `x`.
+    """
+    if isinstance(shift, np.ndarray):
+        down = np.maximum(shift, 0)
+        return ((x << (down - shift)) + ((1 << down) >> 1)) >> down
     if shift > 0:
         return (x + (1 << (shift - 1))) >> shift
     return x << -shift
@@ -78,19 +84,22 @@ def saturate(x: Any, dtype: Integer) -> Any:
 @overload
 def requantize(x: int, shift: int, dtype: Integer) -> int: ...
 @overload
-def requantize(x: Integers, shift: int, dtype: Integer) -> Integers: ...
-def requantize(x: Any, shift: int, dtype: Integer) -> Any:
+def requantize(x: Integers, shift: int | Integers, dtype: Integer) -> Integers: ...
+def requantize(x: Any, shift: Any, dtype: Integer) -> Any:
     """`round_shift`, then `saturate`: how every operation leaves its accumulator."""
     return saturate(round_shift(x, shift), dtype)
 
 
-def quantize(values: ArrayLike, fraction_bits: int, dtype: Integer) -> Integers:
-    """Real `values` as integers of scale `2**-fraction_bits`: nearest, ties up, saturated."""
+def quantize(values: ArrayLike, fraction_bits: int | Integers, dtype: Integer) -> Integers:
+    """Real `values` as integers of scale `2**-fraction_bits`: nearest, ties up, saturated.
+
+    An array of `fraction_bits` is broadcast against `values`.
+    """
     scaled = np.clip(np.asarray(values, dtype=np.float64) * 2.0**fraction_bits, dtype.lo, dtype.hi)
     below = np.floor(scaled)  # adding 0.5 first would itself round: just below one half, and beyond 2**52
     return (below + (scaled - below >= 0.5)).astype(np.int64)
 
 
-def dequantize(values: ArrayLike, fraction_bits: int) -> NDArray[np.float64]:
-    """The real values of integers of scale `2**-fraction_bits`; exact below 2**53."""
+def dequantize(values: ArrayLike, fraction_bits: int | Integers) -> NDArray[np.float64]:
+    """The real values of integers of scale `2**-fraction_bits`, as in `quantize`; exact below 2**53."""
     return np.asarray(values, dtype=np.float64) * 2.0**-fraction_bits

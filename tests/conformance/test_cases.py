@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cases import Case, operation_cases, random_network
-from emamba.graph import Activation, Input, golden, run, text
+from emamba.graph import Activation, Convolution, Input, Linear, golden, run, text
+from emamba.graph.checks import WIDEST_SPREAD
 
 
 @pytest.mark.parametrize("case", operation_cases(), ids=str)
@@ -48,6 +49,15 @@ def test_networks_are_of_all_kinds():
     assert len({graph.tokens for graph in graphs}) > 3
     assert {graph.frame_tokens(graph.output.name) == 1 for graph in graphs} == {True, False}
     assert len({graph.input.dtype for graph in graphs}) == 3
+
+
+def test_shifts_of_channels_differ_in_odd_networks():
+    for seed in range(9):
+        spreads = [
+            np.ptp(op.shift) for op in random_network(seed).graph.operations if isinstance(op, Linear | Convolution)
+        ]
+        assert max(spreads) == (WIDEST_SPREAD if seed % 2 else 0)
+        assert np.mean(spreads) > 1 or seed % 2 == 0
 
 
 def test_a_seed_gives_one_network():

@@ -59,7 +59,7 @@ def odd_cases() -> list[Case]:
     flatten = Flatten(name="flat", source="pool", channels=3, dtype=INT8, fraction_bits=4)
     line = IntegerSegments(INT8, np.zeros(0, int), np.array([3]), np.array([-7]), 1, -100, 90)
     straight = replace(activation(table=True), channels=3, curve=line)
-    nothing = replace(pick("a", 3, 0, 3), weight=np.zeros((3, 3), int), bias=np.zeros(3, int), shift=-31)
+    nothing = replace(pick("a", 3, 0, 3), weight=np.zeros((3, 3), int), bias=np.zeros(3, int), shift=np.full(3, -31))
     wide, natural = pick("a", 3, 0, 3, INT32), pick("b", 3, 0, 3, UINT31)
     interleaved = pool("p", "input"), *chain("a"), pool("q", "a"), add("joined", "p", "q")
     return [
@@ -88,7 +88,8 @@ def test_every_tensor_is_that_of_the_golden_executor(case: Case, tmp_path: Path)
     ("tensor", "pattern", "flipped_bit"),
     [
         ("block0_x", r"(block0_x__weight\[.*\] = {\s+)(-?\d+)", 6),
-        ("block1_out", r"(block1_out__op = {[^}]*\.shift = )(-?\d+)", 0),
+        ("head", r"(head__shift\[.*\] = {\s+)(-?\d+)", 0),
+        ("block1_gated", r"(block1_gated__op = {[^}]*\.shift = )(-?\d+)", 0),
         ("block0_gate", r"(block0_gate__curve_values\[.*\] = {(?:\s+-?\d+,){128}\s+)(-?\d+)", 3),
         ("block1_scan", r"(block1_scan__rate\[.*\] = {\s+)(-?\d+)", 7),
         ("head", r"(head__bias\[.*\] = {\s+)(-?\d+)", 2),

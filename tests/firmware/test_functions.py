@@ -15,7 +15,7 @@ def dense(weight: list[list[int]], bias: int = 0, shift: int = 0, dtype: Integer
     matrix = np.array(weight)
     return Linear(
         name="linear", source="input", channels=len(matrix), dtype=dtype, fraction_bits=0,
-        weight=matrix, bias=np.full(len(matrix), bias), shift=shift,
+        weight=matrix, bias=np.full(len(matrix), bias), shift=np.full(len(matrix), shift),
     )  # fmt: skip
 
 
@@ -72,9 +72,9 @@ def test_a_curve_comes_before_the_function_that_calls_it():
 
 
 def test_parameters_are_all_that_an_operation_knows():
-    shift = {"shift": 7, "lo": -128, "hi": 127}
-    op = linear(RNG, 5, 3, 7)
-    assert parameters(op) == {"inputs": 5, "outputs": 3, "weight": op.weight, "bias": op.bias, **shift}
+    op, limits = linear(RNG, 5, 3, 7), {"lo": -128, "hi": 127}
+    arrays = {"weight": op.weight, "bias": op.bias, "shift": op.shift}
+    assert parameters(op) == {"inputs": 5, "outputs": 3, **arrays, **limits}
     assert parameters(replace(op, dtype=Integer(4, signed=False)))["hi"] == 15
 
 

@@ -32,7 +32,10 @@ def worst(op: Linear, dtype: Integer, row: int, sign: int) -> list[int]:
     return [dtype.hi if sign * w > 0 else dtype.lo for w in op.weight[row].tolist()]
 
 
-@given(st.integers(0, 1 << 30), st.integers(1, 9), st.integers(-3, 12), st.sampled_from([INT8, UINT8, Integer(3)]))
+SHIFTS = st.integers(-3, 12) | st.lists(st.integers(-1, 2), min_size=4, max_size=4)
+
+
+@given(st.integers(0, 1 << 30), st.integers(1, 9), SHIFTS, st.sampled_from([INT8, UINT8, Integer(3)]))
 @settings(max_examples=60, deadline=None)
 def test_a_linear_reaches_its_accumulator_to_one_bit(seed, inputs, shift, dtype):
     op = linear(np.random.default_rng(seed), inputs, 4, shift)

@@ -102,7 +102,14 @@ EXAMPLES = {
     "skip shape": (scanned(skip=SCAN.output.skip[:2]), r"skip has shape \(2,\)"),
     "source channels": (toy(replace(POOL, channels=3)), r"the sources have \[2\] channels, not \[3\]"),
     "scan channels": (scanned(rate=np.ones((4, 3), int)), r"have \[4, 4, 2, 2\] channels, not \[4, 4, 3, 3\]"),
-    "shift": (toy(replace(OUT, shift=32)), "shift is 32, outside -31..31"),
+    "shift": (toy(replace(OUT, shift=np.array([32, 32]))), "shift is 32, outside -31..31"),
+    "shift of a channel": (toy(replace(OUT, shift=np.array([-32, -30]))), r"shift is -32\.\.-30, outside -31\.\.31"),
+    "shifts apart": (toy(replace(OUT, shift=np.array([4, 8]))), r"shift is 4\.\.8; those of two channels may"),
+    "shift shape": (toy(replace(OUT, shift=OUT.shift[:1])), r"shift has shape \(1,\), not \(2,\)"),
+    "shift shape of a convolution": (
+        toy(replace(convolution(RNG, 2, 4, 8), shift=OUT.shift[:1])),
+        r"shift has shape \(1,\), not \(2,\)",
+    ),
     "decay fraction": (scanned(decay_fraction=32), "decay_fraction is 32, outside"),
     "negative left shift": (added(left_shift=-1), "left_shift is -1, but may not be negative"),
     "curve domain": (curved(replace(TABLE, domain=UINT8)), "the curve is for uint8, the source has int8"),
@@ -177,7 +184,7 @@ def test_legal_graphs_pass_and_come_back(it):
 
 
 def test_the_widest_legal_values_pass():
-    widest = replace(OUT, weight=OUT.weight << 39, shift=31, dtype=Integer(32))
+    widest = replace(OUT, weight=OUT.weight << 39, shift=np.array([31, 28]), dtype=Integer(32))
     check(toy(widest))
     check(toy(replace(OUT, dtype=Integer(31, signed=False))))
     check(curved(IntegerSegments(INT8, TABLE.values[:0], np.array([1]), np.array([0]), 0, -128, 127)))

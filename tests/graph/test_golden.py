@@ -61,7 +61,7 @@ def test_an_empty_batch_gives_an_empty_batch(it):
 def test_products_at_the_widest_accumulator_are_exact():
     op = pick("wide", 3, 0, 1)
     big = np.array([[(1 << 39) - 1, (1 << 39) - 1, -(1 << 39) + 1]])
-    graph = Graph("wide", 1, (source(3), type(op)(**{**vars(op), "weight": big, "shift": 32})))
+    graph = Graph("wide", 1, (source(3), type(op)(**{**vars(op), "weight": big, "shift": np.array([32])})))
     frame = np.array([[[127, 127, -127]]])
     expected, _ = naive.run(graph, frame[0].tolist())
     assert predict(graph, frame)[0].tolist() == expected["wide"]

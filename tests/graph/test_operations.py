@@ -38,7 +38,7 @@ def test_an_unknown_tensor_lists_the_known_ones():
 def test_frames_are_one_token_long_behind_a_pool():
     after = Linear(
         name="head", source="pool", channels=1, dtype=INT8, fraction_bits=4,
-        weight=np.ones((1, 3), np.int64), bias=np.zeros(1, np.int64), shift=0,
+        weight=np.ones((1, 3), np.int64), bias=np.zeros(1, np.int64), shift=np.array([0]),
     )  # fmt: skip
     pool = Pool(name="pool", source="input", channels=3, dtype=INT8, fraction_bits=4, shift=2)
     graph = case("toy", np.random.default_rng(0), 9, 3, pool, after).graph
@@ -57,7 +57,7 @@ def test_parameters_are_weights_biases_rates_and_skips_but_no_tables():
 def test_arrays_name_those_of_a_curve_by_its_field():
     assert list(arrays(activation(table=True))) == ["curve.values"]
     assert list(arrays(activation(table=False))) == ["curve.knots", "curve.slopes", "curve.intercepts"]
-    assert list(arrays(pick("out", 2, 0, 2))) == ["weight", "bias"]
+    assert list(arrays(pick("out", 2, 0, 2))) == ["weight", "bias", "shift"]
     assert arrays(source(2)) == {}
 
 

@@ -27,6 +27,12 @@ def test_a_scan_shows_its_shifts_shapes_and_widths():
         assert part in line
 
 
+def test_shifts_of_channels_are_shown_from_the_least_to_the_largest():
+    lines = {it.graph.name: text(it.graph).splitlines()[-1] for it in operation_cases()}
+    assert lines["linear"].endswith(" shift=8 weight=[10, 12] bias=[10]")
+    assert lines["linear_mixed_up"].endswith(" shift=-2..1 weight=[6, 4] bias=[6]")
+
+
 def test_every_operation_has_its_line():
     for it in operation_cases():
         lines = text(it.graph).splitlines()[1:]

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from emamba.config import QuantizationConfig
 from emamba.fixed import Integer, dequantize, quantize
 from emamba.quantization import calibrate, streams
-from emamba.quantization.calibration import closest, fitting
+from emamba.quantization.calibration import closest, fitting, weight_scales
 from variants import INTEGERS, MODELS, built, tokens
 
 INT8, UINT8 = Integer(8), Integer(8, signed=False)
@@ -35,19 +36,43 @@ def test_closest_saturates_a_few_to_resolve_the_many():
     assert closest(np.append(many, [1.9, -1.9] * 50), INT8) == 6
 
 
+CHANNELS = QuantizationConfig(weight_scales="channel")
+
+
+def test_one_scale_for_all_weights_or_one_for_each_channel():
+    weight = np.array([[0.9, -0.9], [0.4, 0.1], [0.12, 0.1]])
+    assert weight_scales(weight, QuantizationConfig()).tolist() == [7, 7, 7]
+    assert weight_scales(weight, CHANNELS).tolist() == [7, 8, 10]
+
+
+def test_scales_of_channels_are_at_most_three_apart_and_those_without_weights_do_not_count():
+    weight = np.array([[0.01, 0.004], [0.0, 0.0], [1e-9, 0.0], [0.001, 0.0005]])
+    assert weight_scales(weight, CHANNELS).tolist() == [13, 13, 16, 16]
+    assert weight_scales(np.zeros((2, 3)), CHANNELS).tolist() == [7, 7]
+
+
+def test_scales_of_channels_bring_weights_nearer():
+    for op in streams.unfold(built("digits")):
+        if isinstance(op, streams.Linear | streams.Convolution):
+            weight, noise = op.weight.detach().double().numpy(), {}
+            for config in (QuantizationConfig(), CHANNELS):
+                bits = weight_scales(weight, config)[:, None]
+                errors = dequantize(quantize(weight, bits, INT8), bits) - weight
+                noise[config.weight_scales] = np.mean(np.square(errors).sum(1) / np.square(weight).sum(1))
+            assert noise["channel"] <= noise["tensor"], op.name
+
+
 @pytest.mark.parametrize("variant", MODELS)
 def test_every_stream_and_weight_has_a_scale_that_its_values_fit(variant):
     model, config = built(variant), INTEGERS[variant]
     scales = calibrate(model, tokens(), config)
     operations = streams.unfold(model)
     found = streams.run(operations, torch.from_numpy(tokens()))
-    inside = {
-        streams.Linear: ["weight"],
-        streams.Convolution: ["weight"],
-        streams.Scan: ["rate", "skip", "argument", "state"],
-    }
+    inside = {streams.Scan: ["rate", "skip", "argument", "state"]}
     names = [name for op in operations for name in [op.name, *(f"{op.name}.{x}" for x in inside.get(type(op), []))]]
     assert sorted(scales.fraction_bits) == sorted(names)
+    weighted = {op.name: op.channels for op in operations if isinstance(op, streams.Linear | streams.Convolution)}
+    assert {name: len(bits) for name, bits in scales.weights.items()} == weighted
     for op in operations:
         values = found[op.name].detach().double().numpy()
         dtype = Integer(16) if op.kind == "logit" else Integer(config.activation_bits, op.kind == "activation")

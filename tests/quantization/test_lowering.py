@@ -96,6 +96,6 @@ def test_biases_of_norms_are_folded_into_maps_without_bias():
 def test_scales_that_break_a_rule_of_graphs_are_refused():
     model, config = built("bare"), INTEGERS["bare"]
     scales = calibrate(model, tokens(), config)
-    absurd = Scales({**scales.fraction_bits, "b0_x.weight": 50})
+    absurd = Scales(scales.fraction_bits, {**scales.weights, "b0_x": np.full(12, 50)})
     with pytest.raises(GraphError, match="b0_x: shift is"):
         lower("bare", model, absurd, config)

@@ -55,14 +55,14 @@ def test_the_longest_path_into_a_join_has_no_fifo_and_the_others_hold_what_is_un
 
 def test_what_meets_a_pool_waits_for_the_whole_frame_before_the_join():
     """Otherwise the fork in front of both blocks the pool: a deadlock."""
-    weight, bias = np.ones((1, 16), np.int64), np.zeros(1, np.int64)
+    weight, bias, shift = np.ones((1, 16), np.int64), np.zeros(1, np.int64), np.array([4])
     common = {"dtype": INT8, "fraction_bits": 4}
     graph = Graph(
         "join",
         16,
         (
             Input(name="input", channels=16, **common),
-            Linear(name="one", source="input", channels=1, weight=weight, bias=bias, shift=4, **common),
+            Linear(name="one", source="input", channels=1, weight=weight, bias=bias, shift=shift, **common),
             Flatten(name="flat", source="one", channels=16, **common),
             Pool(name="pool", source="input", channels=16, shift=4, **common),
             Add(name="sum", left="flat", right="pool", channels=16, left_shift=0, right_shift=0, shift=0, **common),

@@ -9,8 +9,9 @@ from streams import drive, to_beats
 
 @pytest.mark.parametrize("stalls", [0.0, 0.4])
 @pytest.mark.parametrize(("kernel", "lanes"), [(4, 1), (4, 6), (3, 2), (1, 3), (2, 6)])
-def test_every_folding_repeats_golden(kernel, lanes, stalls):
-    op = convolution(np.random.default_rng(kernel), 6, kernel, 7)
+@pytest.mark.parametrize("shift", [7, [6, 7, 4, 7, 7, 5]], ids=["tensor", "channel"])
+def test_every_folding_repeats_golden(kernel, lanes, stalls, shift):
+    op = convolution(np.random.default_rng(kernel), 6, kernel, shift)
     frames = border_frames(np.random.default_rng(0), 5, 6)
     expected = golden.convolution(op, frames).reshape(-1, 6)
     flow = drive(

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.hdl import Const, Module, Shape, Signal, Value
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +41,15 @@ def results(expression, numbers, dtype=WIDE):
 def test_requantize_repeats_fixed(shift, dtype):
     expected = [fixed.requantize(number, shift, dtype) for number in NUMBERS]
     assert results(lambda m, x: rtl.requantize(m, x, shift, dtype), NUMBERS) == expected
+
+
+@pytest.mark.parametrize("shift", [-3, -1, 0, 1, 5])
+@pytest.mark.parametrize("dtype", [Integer(8), Integer(8, signed=False), Integer(20)], ids=str)
+def test_requantize_further_repeats_fixed(shift, dtype):
+    for further in range(4):
+        signal = Const(further, 2)
+        expected = [fixed.requantize(number, shift + further, dtype) for number in NUMBERS]
+        assert results(lambda m, x, s=signal: rtl.requantize_further(m, x, shift, s, dtype), NUMBERS) == expected
 
 
 @pytest.mark.parametrize("dtype", [Integer(4), Integer(4, signed=False), Integer(7), Integer(6, signed=False)], ids=str)

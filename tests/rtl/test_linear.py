@@ -12,8 +12,9 @@ TILES = [(6, 4), (6, 1), (1, 4), (1, 1), (2, 2), (3, 4)]
 
 @pytest.mark.parametrize("stalls", [0.0, 0.4])
 @pytest.mark.parametrize(("inputs", "outputs"), TILES)
-def test_every_tile_repeats_golden_and_keeps_its_pace(inputs, outputs, stalls):
-    op = linear(np.random.default_rng(inputs), 6, 4, 7)
+@pytest.mark.parametrize("shift", [7, [6, 7, 9, 7]], ids=["tensor", "channel"])
+def test_every_tile_repeats_golden_and_keeps_its_pace(inputs, outputs, stalls, shift):
+    op = linear(np.random.default_rng(inputs), 6, 4, shift)
     frames = border_frames(np.random.default_rng(0), 2, 6)
     stage = LinearStage(op, INT8, accumulator(op, {"input": INT8}, 2), inputs, outputs)
     expected = golden.linear(op, frames).reshape(-1, 4)

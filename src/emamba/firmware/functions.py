@@ -171,5 +171,5 @@ def _width(graph: Graph, op: Computed) -> int:
     """32 if every intermediate of `op` fits int32_t, and the factor of every left shift does; else 64."""
     types = {name: graph[name].dtype for name in op.sources}
     needed = accumulator(op, types, graph.frame_tokens(op.sources[0]))
-    shifts = [value for name, value in parameters(op).items() if name.endswith("shift") and isinstance(value, int)]
+    shifts = [int(np.min(value)) for name, value in parameters(op).items() if name.endswith("shift")]
     return 32 if needed.bits <= 32 and min(shifts, default=0) >= _DEEPEST else 64

@@ -182,18 +182,17 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
 
 
 def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Network | None:
-    """The trained network of the teacher's recipe, under the seed of the student; in a run folder inside `run`."""
+    """The trained network of the teacher's recipe, in a run folder inside `run`."""
     from emamba.training import load_checkpoint
 
     if not config.training.teacher.recipe:
         return None
-    recipe = load_config(config.training.teacher.recipe)
-    if recipe.data != config.data:
-        fact = f"the teacher {recipe.name} sees other tokens than {config.name}"
+    teacher = load_config(config.training.teacher.recipe)
+    if teacher.data != config.data:
+        fact = f"the teacher {teacher.name} sees other tokens than {config.name}"
         raise ConfigError(fact, "give both recipes the same [data]")
-    seeded = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": config.training.seed})})
-    train(seeded, run / "teacher", data_dir=data_dir, listener=Listener(progress))
-    return load_checkpoint(run / "teacher" / "model.safetensors", seeded)
+    train(teacher, run / "teacher", data_dir=data_dir, listener=Listener(progress))
+    return load_checkpoint(run / "teacher" / "model.safetensors", teacher)
 
 
 def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> list[Path]:

@@ -40,7 +40,8 @@ def accumulator(operation: Operation, types: Mapping[str, Integer], tokens: int)
         case Input() | Flatten():
             return _signed(operation.dtype)
         case Linear() | Convolution():
-            return _signed(dot_range(operation.weight, operation.bias, sources[0]), operation.shift)
+            sums, shift = dot_range(operation.weight, operation.bias, sources[0]), operation.shift
+            return _widest(_signed(sums, int(shift.min())), _signed(sums, int(shift.max())))
         case RangeNorm():
             centred = centred_range(operation.channels, sources[0])
             return _signed(product(centred, (0, max(1, int(operation.reciprocal.max())))), operation.shift)

@@ -22,12 +22,14 @@ from emamba.graph.operations import (
     RangeNorm,
     Scan,
     arrays,
+    shown,
 )
 
 NAME = r"[a-z](_?[a-z0-9])*"  # becomes a part of names of files, C functions and Verilog modules
 WIDEST_STREAM = 32  # bits of a stream's element: what C's int32_t holds
 WIDEST_ACCUMULATOR = 48  # bits: exact in float64, and the width of a DSP48 accumulator
 LONGEST_SHIFT = 31
+WIDEST_SPREAD = 3  # between the shifts of an operation's channels: in hardware a choice of one in four
 FINEST_FRACTION = 64  # bits: keeps 2.0**-fraction_bits an ordinary number
 WIDEST_TABLE = 12  # bits of a table's index
 
@@ -112,6 +114,7 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
         case Linear():
             yield from _shape("weight", op.weight, (op.channels, channels[0]))
             yield from _shape("bias", op.bias, (op.channels,))
+            yield from _shape("shift", op.shift, (op.channels,))
             return
         case Flatten():
             expected = [op.channels // graph.frame_tokens(op.source)]
@@ -124,6 +127,7 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
         case Convolution():
             yield from _shape("weight", op.weight, (op.channels, _columns(op.weight)))
             yield from _shape("bias", op.bias, (op.channels,))
+            yield from _shape("shift", op.shift, (op.channels,))
             expected = [op.channels]
         case _:
             expected = [op.channels] * len(channels)
@@ -143,10 +147,15 @@ def _shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> Iterator[
 
 def _shifts(graph: Graph, op: Operation) -> Iterator[str]:
     for name, value in vars(op).items():
-        if name.endswith(("shift", "decay_fraction")) and not -LONGEST_SHIFT <= value <= LONGEST_SHIFT:
-            yield f"{name} is {value}, outside -{LONGEST_SHIFT}..{LONGEST_SHIFT}"
+        if not name.endswith(("shift", "decay_fraction")):
+            continue
+        lo, hi = int(np.min(value)), int(np.max(value))
+        if lo < -LONGEST_SHIFT or hi > LONGEST_SHIFT:
+            yield f"{name} is {shown(value)}, outside -{LONGEST_SHIFT}..{LONGEST_SHIFT}"
         if name in ("left_shift", "right_shift", "decay_fraction") and value < 0:
             yield f"{name} is {value}, but may not be negative"
+        if hi - lo > WIDEST_SPREAD:
+            yield f"{name} is {shown(value)}; those of two channels may differ by {WIDEST_SPREAD}"
 
 
 def _curves(graph: Graph, op: Operation) -> Iterator[str]:

@@ -61,24 +61,27 @@ class Input(_Stream):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(_OneSource):
-    """`requantize(weight @ x + bias, shift, dtype)`; weight [channels, in], bias [channels]."""
+    """`requantize(weight @ x + bias, shift, dtype)`; weight [channels, in], bias and shift [channels].
+
+    Channel c is rounded by `shift[c]`: its weights and its bias have a scale of their own.
+    """
 
     weight: Integers
     bias: Integers
-    shift: int
+    shift: Integers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Convolution(_OneSource):
     """Depthwise causal convolution over tokens; zeros before the first token of a frame.
 
-    `requantize(bias[c] + sum_k weight[c, k] * x[t - kernel + 1 + k, c], shift, dtype)`;
-    weight [channels, kernel], bias [channels].
+    `requantize(bias[c] + sum_k weight[c, k] * x[t - kernel + 1 + k, c], shift[c], dtype)`;
+    weight [channels, kernel], bias and shift [channels].
     """
 
     weight: Integers
     bias: Integers
-    shift: int
+    shift: Integers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,6 +217,12 @@ def parameter_count(graph: Graph) -> int:
     """Number of weights and biases; tables, which come with the arithmetic, do not count."""
     names = ("weight", "bias", "rate", "skip")
     return sum(array.size for op in graph.operations for name, array in arrays(op).items() if name in names)
+
+
+def shown(shift: int | Integers) -> str:
+    """A shift for readers: `7`, or `6..9` where those of the channels differ."""
+    lo, hi = int(np.min(shift)), int(np.max(shift))
+    return f"{lo}" if lo == hi else f"{lo}..{hi}"
 
 
 def arrays(operation: Operation) -> dict[str, Integers]:

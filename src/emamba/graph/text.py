@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emamba.curve import IntegerCurve, IntegerTable
-from emamba.graph.operations import Graph, Operation, arrays, parameter_count
+from emamba.graph.operations import Graph, Operation, arrays, parameter_count, shown
 
 
 def text(graph: Graph) -> str:
@@ -23,10 +23,10 @@ def _row(graph: Graph, op: Operation) -> tuple[str, ...]:
 
 def _details(op: Operation) -> str:
     """Shifts, array shapes and curves of one operation."""
-    found = [
-        f"{name}={value}" for name, value in vars(op).items() if name.endswith("shift") or name == "decay_fraction"
-    ]
-    found += [f"{name}={list(array.shape)}" for name, array in arrays(op).items() if "." not in name]
+    shifts = {name: value for name, value in vars(op).items() if name.endswith("shift") or name == "decay_fraction"}
+    found = [f"{name}={shown(value)}" for name, value in shifts.items()]
+    shapes = {name: list(array.shape) for name, array in arrays(op).items() if "." not in name}
+    found += [f"{name}={shape}" for name, shape in shapes.items() if name not in shifts]
     found += [f"{name}={_curve(value)}" for name, value in vars(op).items() if isinstance(value, IntegerCurve)]
     found += [f"{name}={getattr(op, name)}" for name in ("compute", "state") if hasattr(op, name)]
     return " ".join(found)

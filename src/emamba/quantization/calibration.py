@@ -12,7 +12,8 @@ from torch import Tensor
 
 from emamba.config import QuantizationConfig
 from emamba.curve import exp, tabulate
-from emamba.fixed import Integer, dequantize, quantize
+from emamba.fixed import Integer, Integers, dequantize, quantize
+from emamba.graph.checks import WIDEST_SPREAD
 from emamba.model import Mamba
 from emamba.quantization import streams
 from emamba.quantization.streams import Operation
@@ -30,12 +31,14 @@ _STATE_HEADROOM = 2.0  # the state of other frames, and of rounded ones, may exc
 
 @dataclass(frozen=True)
 class Scales:
-    """Fraction bits of streams by their name, and of what is inside an operation as `b0_x.weight`.
+    """Fraction bits of streams by their name, and of what is inside a scan as `b0_scan.rate`.
 
-    Inside are `weight` of linear maps and convolutions; `rate`, `skip`, `argument`, `state` of scans.
+    Inside are `rate`, `skip`, `argument` and `state`. `weights` are the fraction bits [channels] of linear
+    maps and convolutions, by the name of their stream.
     """
 
     fraction_bits: Mapping[str, int]
+    weights: Mapping[str, Integers]
 
     def __getitem__(self, name: str) -> int:
         return self.fraction_bits[name]
@@ -46,7 +49,9 @@ def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationCon
     """Scales for `model`, chosen on `tokens` [frames, time, features] of the training data."""
     operations = streams.unfold(model)
     found = streams.run(operations, torch.from_numpy(tokens))
-    return Scales(dict(item for operation in operations for item in _chosen(operation, found, config)))
+    chosen = dict(item for operation in operations for item in _chosen(operation, found, config))
+    weighted = [op for op in operations if isinstance(op, streams.Linear | streams.Convolution)]
+    return Scales(chosen, {op.name: weight_scales(_real(op.weight), config) for op in weighted})
 
 
 def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
@@ -96,6 +101,22 @@ def closest(values: Real, dtype: Integer) -> int:
     return min(range(widest, widest + 3), key=lambda fraction: _relative_error(values, fraction, dtype))
 
 
+def weight_scales(weight: Real, config: QuantizationConfig) -> Integers:
+    """Fraction bits [channels] of `weight` [channels, inputs], as `quantization.weight_scales` asks.
+
+    Scales of channels differ by as much as hardware can choose from, counted from the coarsest: channels
+    with the smallest weights have coarser scales than their own would be. Channels without weights have
+    nothing to say.
+    """
+    dtype = Integer(config.weight_bits)
+    used = weight.any(axis=1)
+    if config.weight_scales == "tensor" or not used.any():
+        return np.full(len(weight), closest(weight, dtype))
+    own = np.array([closest(row[None], dtype) for row in weight])
+    coarsest = own[used].min()
+    return np.where(used, np.minimum(own, coarsest + WIDEST_SPREAD), coarsest)
+
+
 def _relative_error(values: Real, fraction: int, dtype: Integer) -> float:
     errors = np.square(dequantize(quantize(values, fraction, dtype), fraction) - values).sum(axis=-1)
     energy = np.square(values).sum(axis=-1)
@@ -111,8 +132,6 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
     else:
         yield op.name, closest(_real(found[op.name]), stream_type(op, config))
     match op:
-        case streams.Linear() | streams.Convolution():
-            yield f"{op.name}.weight", closest(_real(op.weight), Integer(config.weight_bits))
         case streams.Scan():
             yield f"{op.name}.rate", fitting(_real(op.rate), rate_type(config))
             yield f"{op.name}.skip", closest(_real(op.skip), Integer(config.weight_bits))

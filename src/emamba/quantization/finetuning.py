@@ -86,7 +86,7 @@ def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Sca
     """`operation` with the weights of `integer`; their gradients go to the real ones, saturated or not."""
     match operation, integer:
         case (streams.Linear() | streams.Convolution(), graph.Linear() | graph.Convolution()):
-            weight = _replaced(operation.weight, integer.weight, scales[f"{operation.name}.weight"])
+            weight = _replaced(operation.weight, integer.weight, scales.weights[operation.name][:, None])
             bias = _replaced(operation.bias, integer.bias, integer.shift + integer.fraction_bits)
             return replace(operation, weight=weight, bias=bias)
         case (streams.Scan(), graph.Scan()):
@@ -97,7 +97,7 @@ def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Sca
             return operation
 
 
-def _replaced(smooth: Tensor, exact: Integers, fraction_bits: int) -> Tensor:
+def _replaced(smooth: Tensor, exact: Integers, fraction_bits: int | Integers) -> Tensor:
     """The value of `exact` with the gradient of `smooth`."""
     result = _Replaced.apply(smooth, _real(exact, fraction_bits))
     assert isinstance(result, Tensor)
@@ -116,6 +116,6 @@ class _Replaced(torch.autograd.Function):
         return gradients[0], None
 
 
-def _real(exact: Integers, fraction_bits: int) -> Tensor:
+def _real(exact: Integers, fraction_bits: int | Integers) -> Tensor:
     """As float32, which holds integers of up to 24 bits exactly."""
     return torch.from_numpy(dequantize(exact, fraction_bits).astype(np.float32))

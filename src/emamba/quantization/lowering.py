@@ -108,11 +108,11 @@ def _weighted(
     scales: Scales,
     config: QuantizationConfig,
 ) -> graph.Linear | graph.Convolution:
-    weight_bits, out = scales[f"{op.name}.weight"], scales[op.name]
+    weight_bits, out = scales.weights[op.name], scales[op.name]
     kind = graph.Linear if isinstance(op, streams.Linear) else graph.Convolution
     return kind(
         name=op.name, source=op.sources[0], channels=op.channels, dtype=dtype, fraction_bits=out,
-        weight=_rounded(op.weight, weight_bits, Integer(config.weight_bits)),
+        weight=_rounded(op.weight, weight_bits[:, None], Integer(config.weight_bits)),
         bias=_rounded(op.bias, source_bits + weight_bits, Integer(BIAS_BITS)),
         shift=source_bits + weight_bits - out,
     )  # fmt: skip
@@ -172,5 +172,5 @@ def _decay(choice: CurveConfig, argument_bits: int, config: QuantizationConfig) 
     return integer_segments(segments, SEGMENTS_ARGUMENT, argument_bits, (0, 1 << fraction), fraction)
 
 
-def _rounded(tensor: Tensor, fraction_bits: int, dtype: Integer) -> Integers:
+def _rounded(tensor: Tensor, fraction_bits: int | Integers, dtype: Integer) -> Integers:
     return quantize(tensor.detach().double().numpy(), fraction_bits, dtype)

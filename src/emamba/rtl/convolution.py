@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer
 from emamba.graph import Convolution
-from emamba.rtl.fixed import requantize
 from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, beats, elements
 
 
@@ -64,7 +64,8 @@ class ConvolutionStage(wiring.Component):
         sums = [value + offset for value, offset in zip(sums, bias, strict=True)]
         valid = delayed(m, advance, Value.cast(self.source.valid), cycles + 2, reset=True)
         first = delayed(m, advance, Value.cast(self.source.payload.first), cycles + 2)
-        exit_.load(valid, [requantize(m, value, self._op.shift, self._op.dtype) for value in sums], first)
+        shift = self._op.shift.reshape(self._beats, -1)
+        exit_.load(valid, requantize_channels(m, sums, shift, self._op.dtype, bias_place, advance), first)
         return m
 
     def _age(self, m: Module, step: Value, last: Value, kernel: int) -> Value:

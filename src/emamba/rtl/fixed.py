@@ -40,6 +40,16 @@ def requantize(m: Module, value: Value, shift: int, dtype: Integer) -> Value:
     return saturate(m, round_shift(value, shift), dtype)
 
 
+def requantize_further(m: Module, value: Value, shift: int, further: Value, dtype: Integer) -> Value:
+    """Repeats `fixed.requantize` with the shift `shift + further`, where `further` >= 0 is a signal.
+
+    Bits that no shift rounds by are dropped first, so that the multiplexer is as narrow as can be.
+    """
+    doubled = Value.cast(value.shift_right(shift - 1) if shift > 0 else value.shift_left(1 - shift))
+    kept = wire(m, doubled, doubled.shape(), "kept")
+    return saturate(m, round_shift(Value.cast(kept >> further), 1), dtype)
+
+
 def clip(m: Module, value: Value, lo: int, hi: int) -> Value:
     """`value` limited to [lo, hi]."""
     value = wire(m, value, Shape.cast(value.shape()), "free")

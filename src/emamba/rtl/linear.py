@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer, Integers
 from emamba.graph import Linear
-from emamba.rtl.fixed import requantize, shape
+from emamba.rtl.fixed import shape
 from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, beats, moves
 
 
@@ -73,7 +74,8 @@ class LinearStage(wiring.Component):
 
         sums = self._accumulated(m, valid & advance, begins, sums, bias)
         done = delayed(m, advance, valid & ends, reset=True)
-        exit_.load(done, [requantize(m, value, self._op.shift, self._op.dtype) for value in sums], first)
+        shift = self._op.shift.reshape(self._rows, -1)
+        exit_.load(done, requantize_channels(m, sums, shift, self._op.dtype, bias_row, advance, moves=2), first)
         return m
 
     def _weight_rows(self) -> list[Integers]:
