@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from commands import recipe
-from emamba.errors import EmambaError
 from emamba.files import write
 from emamba.report import load_results
 
@@ -101,29 +100,6 @@ def test_a_full_temporary_disk(emamba, toy_run, monkeypatch):
     ended = emamba("emit", toy_run, "--force")
     assert ended.code == 7
     assert "No space left on device" in ended.told[0]
-
-
-def test_an_error_of_ours_shows_its_traceback_with_debug_only(emamba, monkeypatch):
-    def broken(*_):
-        raise ZeroDivisionError("by zero")
-
-    monkeypatch.setattr("emamba.flow.show", broken)
-    ended = emamba("show", "x")
-    assert (ended.code, ended.told[0]) == (1, "error: ZeroDivisionError: by zero")
-    assert "defect of emamba" in ended.told[1]
-    for arguments in (["--debug", "show", "x"], ["show", "x", "--debug"]):
-        assert "Traceback (most recent call last)" in emamba(*arguments).err
-
-
-def test_every_family_of_errors_has_its_code(emamba, monkeypatch):
-    for kind in EmambaError.__subclasses__():
-
-        def failing(*_, kind=kind):
-            raise kind("the fact", "the hint")
-
-        monkeypatch.setattr("emamba.flow.show", failing)
-        ended = emamba("show", "x")
-        assert (ended.code, ended.told) == (kind.exit_code, ("error: the fact", "hint: the hint"))
 
 
 def contents(run: Path) -> dict[str, bytes]:

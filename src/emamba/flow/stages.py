@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from emamba import files
 from emamba.config import Config, load_config
-from emamba.errors import ConfigError, MismatchError
+from emamba.errors import ConfigError, DataError, MismatchError
+from emamba.fixed import Integers
 from emamba.fixed import quantize as integers
 from emamba.flow.run import (
     SILENT,
@@ -31,7 +32,9 @@ from emamba.flow.run import (
     start,
     write_json,
 )
-from emamba.graph import content_hash, load, save, text
+from emamba.flow.vectors import FILE as VECTORS
+from emamba.flow.vectors import load_vectors
+from emamba.graph import Graph, content_hash, load, save, text
 
 if TYPE_CHECKING:
     from emamba.model import Network
@@ -42,7 +45,7 @@ _RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
 TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
 EMIT = Stage("emit", ("hardware",), _GRAPH)
-VERIFY = Stage("verify", ("data", "verify"), (*_GRAPH, "rtl.json"), ("firmware/*", "rtl/*"))
+VERIFY = Stage("verify", ("data", "verify"), (*_GRAPH, "rtl.json"), ("firmware/*", "rtl/*", VECTORS))
 SYNTH = Stage("synth", (), ("rtl.json",), ("rtl/*",))
 REPORT = Stage("report", tuple(Config.model_fields), (), (*_GRAPH, *(f"{name}.json" for name in _RESULTS)))
 
@@ -112,13 +115,16 @@ def verify(
 ) -> Results:
     """Proof that golden executor, C and Verilog agree, as they are in the folder. Gives verify.json's content.
 
-    The first `frames` test frames (default: all, at least 2); with `stalls` (default: as the recipe says)
+    C and Verilog are emitted first if they never were. The first `frames` test frames (default: all, at least 2),
+    or the test vectors of a model of the zoo where its data are not; with `stalls` (default: as the recipe says)
     a second time under random stalls of that `seed`. MismatchError names the first difference; what an earlier
     verification left is then removed.
     """
     if frames is not None and frames < 2:
         raise ConfigError(f"{frames} frames to verify", "give 2 or more: a rate needs two")
     chosen = {"frames": frames, "stalls": recipe(run).verify.stalls if stalls is None else stalls, "seed": seed}
+    if not (run / "rtl.json").is_file():
+        emit(run, listener=listener)
     if outdated(EMIT, run):
         listener.say("note: C and Verilog are out of date, their inputs have changed since `emit`")
     try:
@@ -246,19 +252,30 @@ def _verify(
     seed: int,
     data_dir: Path | None,
 ) -> list[Path]:
-    from emamba.data import frames as tokens_of
-    from emamba.data import load_dataset
     from emamba.flow.design import load_design
     from emamba.flow.verification import verify
 
     graph, design = load(run / "graph.json"), load_design(run / "rtl.json")
     names = [f"emamba_{graph.name}.{suffix}" for suffix in ("c", "h")]
     sources = {name: files.read_bytes(run / "firmware" / name).decode(errors="replace") for name in names}
-    images = load_dataset(config.data.name, data_dir).test.images[:frames]
-    tokens = integers(tokens_of(images, config.data), graph.input.fraction_bits, graph.input.dtype)
+    tokens = _test_frames(run, config, graph, data_dir)[:frames]
     traced, seeded = config.verify.trace_frames, seed if stalls else None
     found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)
     return [write_json(run / "verify.json", found.to_json())]
+
+
+def _test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None) -> Integers:
+    """The test split as what enters `graph`; where the data are not, the test vectors that came with a model."""
+    from emamba.data import frames, load_dataset
+
+    stored = load_vectors(graph, run / VECTORS) if (run / VECTORS).is_file() else None
+    try:
+        images = load_dataset(config.data.name, data_dir).test.images
+    except DataError:
+        if stored is None:
+            raise
+        return stored
+    return integers(frames(images, config.data), graph.input.fraction_bits, graph.input.dtype)
 
 
 def _synth(run: Path, config: Config, progress: Progress) -> list[Path]:

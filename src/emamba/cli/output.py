@@ -1,0 +1,99 @@
+"""What the command line prints: tables, results, progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from emamba import flow
+
+
+def finish(run: Path, results: dict[str, Any], as_json: bool, *groups: str) -> None:
+    """Prints `results` as JSON, or the named groups of the table of all results (without names: all)."""
+    if as_json:
+        print(json.dumps(results, indent=1))
+        return
+    from emamba.report import load_results
+    from emamba.report.summary import groups as grouped
+
+    wanted = [group for group in grouped(load_results(run)) if not groups or group.title in groups]
+    print_table(row for group in wanted for row in group.rows)
+    if not groups:
+        print(f"report: {run / 'report.html'}")
+
+
+def print_table(rows: Iterable[Sequence[str]]) -> None:
+    """Rows of a name, a value, and a note that may wrap."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(style="dim")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+@contextmanager
+def listener() -> Iterator[flow.Listener]:
+    """Progress bars on stderr; where that is no terminal, one line for each thing that begins."""
+    console = Console(stderr=True, highlight=False, markup=False)
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield flow.Listener(as_lines(say), say)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield flow.Listener(as_bars(bars), say)
+
+
+def as_bars(bars: Progress) -> flow.Progress:
+    """A `progress` that shows one bar: that of the label it was called with last."""
+    tasks: dict[str, TaskID] = {}
+
+    def progress(done: int, total: int, label: str) -> None:
+        if label not in tasks:
+            for task in tasks.values():
+                bars.update(task, visible=False)
+            tasks[label] = bars.add_task(label, total=None)
+        bars.update(tasks[label], completed=done, total=total or None, visible=True)
+
+    return progress
+
+
+def as_lines(say: Callable[[str], None]) -> flow.Progress:
+    """A `progress` that says each label once."""
+    seen: set[str] = set()
+
+    def progress(done: int, total: int, label: str) -> None:
+        if label not in seen:
+            seen.add(label)
+            say(f"{label} ...")
+
+    return progress
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows as columns under the heads in the first one; long cells wrap."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in rows[0]:
+        table.add_column(Text(head), overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    Console().print(table)

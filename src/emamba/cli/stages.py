@@ -1,0 +1,137 @@
+"""The stages on the command line: each verb is the twin of a function in `emamba.flow`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emamba import flow
+from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed
+from emamba.cli.output import finish, listener, print_table
+from emamba.config import Config, load_config
+from emamba.errors import ToolError
+
+verbs = typer.Typer()
+
+
+@verbs.command()
+def demo(run: Folder = None, data_dir: DataDir = None, force: Force = False, as_json: Json = False) -> None:
+    """All stages for the handwritten digits, and the table of results."""
+    run = run or Path("runs/digits")
+    with listener() as told:
+        results = flow.demo(run, force, told, data_dir)
+    finish(run, results, as_json)
+
+
+@verbs.command("flow")
+def _flow(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|RUN", help="A recipe, or the run folder of one.")],
+    run: Folder = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """All stages of a recipe, and the table of results."""
+    config, run = _begun(recipe, run, seed)
+    with listener() as told:
+        results = flow.flow(config, run, force, told, data_dir)
+    finish(run, results, as_json)
+
+
+@verbs.command()
+def train(
+    recipe: Recipe,
+    run: Folder = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train the model of a recipe; makes the run folder."""
+    config, run = _begun(recipe, run, seed)
+    with listener() as told:
+        results = flow.train(config, run, force, told, data_dir)
+    finish(run, results, as_json, "Model")
+
+
+@verbs.command()
+def quantize(run: Run, data_dir: DataDir = None, force: Force = False, as_json: Json = False) -> None:
+    """The trained model as an integer graph."""
+    with listener() as told:
+        results = flow.quantize(run, force, told, data_dir)
+    finish(run, results, as_json, "Model")
+
+
+@verbs.command()
+def show(run: Run, as_json: Json = False) -> None:
+    """The integer graph, one line an operation."""
+    shown = flow.show(run)
+    print((run / "graph.json").read_text() if as_json else shown, end="" if as_json else "\n")
+
+
+@verbs.command()
+def emit(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """The integer graph as C and as Verilog."""
+    with listener() as told:
+        results = flow.emit(run, force, told)
+    finish(run, results, as_json, "C", "Hardware")
+
+
+@verbs.command()
+def verify(
+    run: Run,
+    frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: all]")] = None,
+    stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
+    data_dir: DataDir = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that golden executor, C and Verilog give the same integers."""
+    with listener() as told:
+        results = flow.verify(run, frames, stalls, seed, force, told, data_dir)
+    finish(run, results, as_json, "Speed", "Proof")
+
+
+@verbs.command()
+def synth(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """Synthesize the Verilog for AMD UltraScale+ with Yosys."""
+    with listener() as told:
+        results = flow.synth(run, force, told)
+    finish(run, results, as_json, "Hardware")
+
+
+@verbs.command()
+def report(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """One HTML page with all results, and the table of them."""
+    with listener() as told:
+        results = flow.report(run, force, told)
+    finish(run, results, as_json)
+
+
+@verbs.command()
+def doctor(as_json: Json = False) -> None:
+    """The tools that stages need: found, in which version, or missing."""
+    tools = flow.doctor()
+    if as_json:
+        print(json.dumps(tools, indent=1))
+    else:
+        print_table((tool["name"], tool["found"] or "missing", tool["needed_for"]) for tool in tools)
+    missing = [tool for tool in tools if not tool["found"]]
+    if missing:
+        raise ToolError(
+            f"missing: {', '.join(tool['name'] for tool in missing)}", "; ".join(tool["hint"] for tool in missing)
+        )
+
+
+def _begun(recipe: str, run: Path | None, seed: int | None) -> tuple[Config, Path]:
+    """The recipe and the run folder that a verb begins with; a run folder stands for its recipe."""
+    is_run = (Path(recipe) / "config.toml").is_file()
+    config = flow.recipe(Path(recipe)) if is_run else load_config(recipe)
+    if seed is not None:
+        config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
+    return config, run or (Path(recipe) if is_run else Path("runs") / config.name)
