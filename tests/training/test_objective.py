@@ -5,13 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from emamba.config import Config, TeacherConfig, TrainingConfig
+from emamba.config import Config, DataConfig, TeacherConfig, TrainingConfig
 from emamba.data import Dataset, Split
-from emamba.training.objective import distance, softened, taught
+from emamba.training.objective import Teacher, distance, softened, taught
 
 
 def config(**training) -> Config:
     return Config(name="x", training=TrainingConfig(**training))
+
+
+class Pooled(nn.Linear):
+    """A network: a linear map of the mean token."""
+
+    def forward(self, tokens):
+        return super().forward(tokens.mean(1))
 
 
 def regression() -> Dataset:
@@ -59,26 +66,27 @@ def test_softened_classes_are_nearest_when_equal_and_keep_the_size_of_gradients(
 @pytest.mark.parametrize("dataset", [regression(), classification()], ids=["regression", "classification"])
 def test_a_student_is_pulled_to_targets_and_teacher_by_their_shares(dataset):
     torch.manual_seed(0)
-    student, teacher = nn.Linear(3, 4), nn.Linear(3, 4)
-    tokens, targets = torch.randn(20, 3), torch.from_numpy(dataset.train.targets[:20])
+    student, teacher = Pooled(4, 4), Teacher(Pooled(1, 4), DataConfig(patch=(1, 1)))
+    images, targets = dataset.train.images[:20], torch.from_numpy(dataset.train.targets[:20])
 
     def loss(share: float) -> float:
-        return taught(student, config(teacher=TeacherConfig(share=share)), dataset, teacher)(tokens, targets).item()
+        return taught(student, config(teacher=TeacherConfig(share=share)), dataset, teacher)(images, targets).item()
 
-    alone = taught(student, config(), dataset)(tokens, targets).item()
+    alone = taught(student, config(), dataset)(images, targets).item()
     assert loss(0.0) == pytest.approx(alone)
     assert loss(0.25) == pytest.approx(0.75 * loss(0.0) + 0.25 * loss(1.0), rel=1e-5)
     assert loss(1.0) != pytest.approx(alone)
 
 
 def test_a_teacher_measures_and_learns_nothing():
-    class Master(nn.Linear):
-        def forward(self, input):
+    class Master(Pooled):
+        def forward(self, tokens):
             assert not self.training
             assert not torch.is_grad_enabled()
-            return super().forward(input)
+            return super().forward(tokens)
 
-    student, teacher = nn.Linear(3, 4), Master(3, 4)
-    taught(student, config(), regression(), teacher)(torch.randn(2, 3), torch.randn(2, 4)).backward()
+    student, teacher = Pooled(4, 4), Master(4, 4)
+    images, dataset = np.ones((2, 2, 2, 1), np.float32), regression()
+    taught(student, config(), dataset, Teacher(teacher, DataConfig()))(images, torch.randn(2, 4)).backward()
     assert student.weight.grad is not None
     assert teacher.weight.grad is None

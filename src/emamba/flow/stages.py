@@ -37,7 +37,7 @@ from emamba.flow.vectors import load_vectors
 from emamba.graph import Graph, content_hash, load, save, text
 
 if TYPE_CHECKING:
-    from emamba.model import Network
+    from emamba.training import Teacher
 
 _GRAPH = ("graph.json", "graph.npz")
 _RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
@@ -187,18 +187,15 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
     return [checkpoint, write_json(run / "training.json", results)]
 
 
-def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Network | None:
+def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Teacher | None:
     """The trained network of the teacher's recipe, in a run folder inside `run`."""
-    from emamba.training import load_checkpoint
+    from emamba.training import Teacher, load_checkpoint
 
     if not config.training.teacher.recipe:
         return None
-    teacher = load_config(config.training.teacher.recipe)
-    if teacher.data != config.data:
-        fact = f"the teacher {teacher.name} sees other tokens than {config.name}"
-        raise ConfigError(fact, "give both recipes the same [data]")
-    train(teacher, run / "teacher", data_dir=data_dir, listener=Listener(progress))
-    return load_checkpoint(run / "teacher" / "model.safetensors", teacher)
+    chosen = load_config(config.training.teacher.recipe)
+    train(chosen, run / "teacher", data_dir=data_dir, listener=Listener(progress))
+    return Teacher(load_checkpoint(run / "teacher" / "model.safetensors", chosen), chosen.data)
 
 
 def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> list[Path]:

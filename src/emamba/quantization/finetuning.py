@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from emamba import graph
 from emamba.config import Config, QuantizationConfig
-from emamba.data import Dataset
+from emamba.data import Dataset, Images
 from emamba.fixed import Integers, dequantize, quantize
 from emamba.graph import golden
 from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
 from emamba.quantization.calibration import Scales
 from emamba.quantization.lowering import lowered
-from emamba.training import Epoch, Fit, Progress, fit, reproducible, silent, training_key
+from emamba.training import Epoch, Fit, Progress, fit, reproducible, seen, silent, training_key
 
 
 def finetune(
@@ -45,7 +45,8 @@ def finetune(
     if not choice.finetune_epochs:
         return tuned, ()
 
-    def distance(tokens: Tensor, targets: Tensor) -> Tensor:
+    def distance(images: Images, targets: Tensor) -> Tensor:
+        tokens = seen(images, config.data)
         with torch.no_grad():
             wanted = teacher(tokens)
         return nn.functional.mse_loss(integer_logits(tuned, scales, choice, tokens), wanted)
@@ -54,7 +55,7 @@ def finetune(
     training = config.training.model_copy(update=changes)
     how = Fit("fine-tune", progress, None, memory, training_key(config, dataset))
     with reproducible(training.seed, training.threads):
-        return tuned, fit(tuned, distance, dataset.train, config.data, training, how)
+        return tuned, fit(tuned, distance, dataset.train, training, how)
 
 
 def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:

@@ -3,12 +3,14 @@
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate, outputs, score
+from emamba.training.objective import Teacher, seen
 from emamba.training.train import train, training_key
 
 __all__ = [
     "Epoch",
     "Fit",
     "Progress",
+    "Teacher",
     "evaluate",
     "fit",
     "load_checkpoint",
@@ -16,6 +18,7 @@ __all__ = [
     "reproducible",
     "save_checkpoint",
     "score",
+    "seen",
     "silent",
     "train",
     "training_key",

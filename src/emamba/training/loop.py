@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from emamba.config import DataConfig, TrainingConfig
-from emamba.data import Split, frames
+from emamba.config import TrainingConfig
+from emamba.data import Images, Split
 from emamba.errors import TrainingError
 from emamba.training.augmentation import augmented
 from emamba.training.memory import recall, remember
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # of tokens [batch, tokens, features] and targets [batch, ...]
+Loss = Callable[[Images, Tensor], Tensor]  # of images [batch, height, width, channels] and targets [batch, ...]
 Measure = Callable[[nn.Module], float]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
@@ -52,11 +52,9 @@ def silent(done: int, total: int, label: str) -> None:
     """A `Progress` that shows nothing."""
 
 
-def fit(
-    model: nn.Module, objective: Loss, split: Split, data: DataConfig, training: TrainingConfig, how: Fit
-) -> tuple[Epoch, ...]:
+def fit(model: nn.Module, objective: Loss, split: Split, training: TrainingConfig, how: Fit) -> tuple[Epoch, ...]:
     """Trains the parameters of `model` in place so that `objective` gets small on `split`."""
-    run = _Run(model, objective, split, data, training, how)
+    run = _Run(model, objective, split, training, how)
     for epoch in range(run.resumed() + 1, training.epochs + 1):
         loss = run.pass_over(epoch)
         measured = how.measure(run.result()) if how.measure else None
@@ -69,11 +67,9 @@ def fit(
 class _Run:
     """The moving parts of `fit`; its `parts` are all that a later process needs."""
 
-    def __init__(
-        self, model: nn.Module, objective: Loss, split: Split, data: DataConfig, training: TrainingConfig, how: Fit
-    ) -> None:
+    def __init__(self, model: nn.Module, objective: Loss, split: Split, training: TrainingConfig, how: Fit) -> None:
         self.model, self.objective, self.split = model, objective, split
-        self.data, self.training, self.how = data, training, how
+        self.training, self.how = training, how
         self.batches = math.ceil(len(split) / training.batch_size)
         self.optimizer = _optimizer(model, training)
         self.schedule = OneCycleLR(self.optimizer, training.learning_rate, total_steps=training.epochs * self.batches)
@@ -92,13 +88,13 @@ class _Run:
         for number in range(self.batches):
             batch = self.split[order[number * size : (number + 1) * size]]
             images = augmented(batch.images, self.training.augmentation, rng)
-            total += self._step(epoch, torch.from_numpy(frames(images, self.data)), torch.from_numpy(batch.targets))
+            total += self._step(epoch, images, torch.from_numpy(batch.targets))
             done = (epoch - 1) * self.batches + number + 1
             self.how.progress(done, self.training.epochs * self.batches, self.how.label)
         return total / self.batches
 
-    def _step(self, epoch: int, tokens: Tensor, targets: Tensor) -> float:
-        loss = self.objective(tokens, targets)
+    def _step(self, epoch: int, images: Images, targets: Tensor) -> float:
+        loss = self.objective(images, targets)
         self.optimizer.zero_grad()
         loss.backward()
         steepness = nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)

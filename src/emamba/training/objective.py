@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, mse_loss
 
-from emamba.config import Config
-from emamba.data import Dataset
+from emamba.config import Config, DataConfig
+from emamba.data import Dataset, Images, frames
 from emamba.training.loop import Loss
 
+Distance = Callable[[Tensor, Tensor], Tensor]  # of outputs [batch, outputs] from targets or other outputs
 
-def taught(model: nn.Module, config: Config, dataset: Dataset, teacher: nn.Module | None = None) -> Loss:
-    """The loss of `model` for tokens and targets, mixed with its distance from `teacher` if there is one.
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A trained network, and how images become the tokens that it reads."""
+
+    network: nn.Module
+    data: DataConfig
+
+
+def taught(model: nn.Module, config: Config, dataset: Dataset, teacher: Teacher | None = None) -> Loss:
+    """The loss of `model` for images and targets, mixed with its distance from `teacher` if there is one.
 
     Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.
     """
     plain, choice = distance(config, dataset), config.training.teacher
     if teacher is None:
-        return lambda tokens, targets: plain(model(tokens), targets)
-    teacher.eval()
+        return lambda images, targets: plain(model(seen(images, config.data)), targets)
+    teacher.network.eval()
     follow = plain if dataset.task == "regression" else softened(choice.temperature)
 
-    def mixed(tokens: Tensor, targets: Tensor) -> Tensor:
+    def mixed(images: Images, targets: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = teacher(tokens)
-        found = model(tokens)
+            wanted = teacher.network(seen(images, teacher.data))
+        found = model(seen(images, config.data))
         return (1 - choice.share) * plain(found, targets) + choice.share * follow(found, wanted)
 
     return mixed
 
 
-def distance(config: Config, dataset: Dataset) -> Loss:
+def seen(images: Images, choice: DataConfig) -> Tensor:
+    """`images` as a network reads them: tokens [batch, tokens, features]."""
+    return torch.from_numpy(frames(images, choice))
+
+
+def distance(config: Config, dataset: Dataset) -> Distance:
     """Of outputs from targets: cross-entropy, or the squared error in units of the coordinates' spread."""
     if dataset.task == "classification":
         return nn.CrossEntropyLoss(label_smoothing=config.training.label_smoothing)
@@ -39,7 +57,7 @@ def distance(config: Config, dataset: Dataset) -> Loss:
     return lambda found, wanted: mse_loss(found / spread, wanted / spread)
 
 
-def softened(temperature: float) -> Loss:
+def softened(temperature: float) -> Distance:
     """The Kullback-Leibler divergence of classes at `temperature`, with gradients as large as at 1."""
 
     def divergence(found: Tensor, wanted: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from emamba.data import Dataset, frames, grid
 from emamba.model import Network, Shape, build
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate
-from emamba.training.objective import taught
+from emamba.training.objective import Teacher, taught
 
 
 def train(
@@ -22,11 +22,11 @@ def train(
     dataset: Dataset,
     progress: Progress = silent,
     memory: Path | None = None,
-    teacher: nn.Module | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Network, tuple[Epoch, ...]]:
     """A network trained on `dataset.train` as `config` says, and how it went.
 
-    It learns from the targets and, if there is a `teacher`, from what that makes of the same tokens.
+    It learns from the targets and, if there is a `teacher`, from what that makes of the same images.
     The same seed gives the same bytes on the same machine, even if the run was killed in between and
     `memory` is where the earlier one remembered. TrainingError if the loss diverges.
     """
@@ -37,10 +37,10 @@ def train(
             return evaluate(found, dataset.validation, dataset.task, config.data)
 
         measured = measure if len(dataset.validation) else None
-        key = training_key(config, dataset, *(() if teacher is None else (weights_hash(teacher),)))
+        key = training_key(config, dataset, *(() if teacher is None else (weights_hash(teacher.network),)))
         how = Fit("train", progress, measured, memory, key)
         objective = taught(model, config, dataset, teacher)
-        return model, fit(model, objective, dataset.train, config.data, config.training, how)
+        return model, fit(model, objective, dataset.train, config.training, how)
 
 
 def training_key(config: Config, dataset: Dataset, *more: str) -> str:
