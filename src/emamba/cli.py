@@ -30,7 +30,7 @@ INTERRUPTED = 130
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-bench = typer.Typer(no_args_is_help=True, help="Compare with other packages, side by side in one run.")
+bench = typer.Typer(no_args_is_help=True, help="Measure: against other packages, choice by choice, setting by setting.")
 app.add_typer(bench, name="bench")
 sets = typer.Typer(help="Data sets: which there are, where they lie, and how to get them.")
 app.add_typer(sets, name="data")
@@ -220,6 +220,35 @@ def _bench_scan(
         _print_table(summary(measured))
 
 
+@bench.command("ablation")
+def _bench_ablation(
+    recipe: Recipe,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Holds its run folders. [default: runs/<name>_ablation]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of all trainings. [default: recipe]")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """What each choice of a recipe costs, from exact float to integers; up to four trainings."""
+    from emamba.bench.ablation import ablation, seeded, summary, table
+
+    config = load_config(recipe) if seed is None else seeded(load_config(recipe), seed)
+    with _listener() as listener:
+        found = ablation(config, run or Path("runs") / f"{config.name}_ablation", listener, data_dir)
+    _print_measured(asdict(found), table(found), summary(found), as_json)
+
+
+@bench.command("sweep")
+def _bench_sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """What widths, curves and scales cost a trained model, post-training, on validation frames."""
+    from emamba.bench.sweep import summary, sweep, table
+
+    with _listener() as listener:
+        found = sweep(run, listener.progress, data_dir)
+    _print_measured(asdict(found), table(found), summary(found), as_json)
+
+
 @sets.command("list")
 def _list(data_dir: DataDir = None, as_json: Json = False) -> None:
     """The data sets: task, sizes, and where each was found."""
@@ -283,6 +312,18 @@ def _print_table(rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
+
+
+def _print_measured(found: dict[str, Any], rows: Sequence[Sequence[str]], about: Iterable[str], as_json: bool) -> None:
+    """`found` as JSON, or its rows in columns as wide as their cells, and what there is to say about them."""
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in about:
+        print(line)
 
 
 @contextmanager
