@@ -1,6 +1,6 @@
 """Progress: bars on a terminal, lines elsewhere."""
 
-from emamba.cli.output import as_bars, as_lines
+from emamba.cli.output import as_bars, as_lines, print_columns
 
 
 def test_bars_show_one_thing_at_a_time():
@@ -24,3 +24,8 @@ def test_lines_say_each_thing_once():
         progress(step, 3, "a")
     progress(0, 0, "b")
     assert said == ["a ...", "b ..."]
+
+
+def test_columns_are_as_wide_as_their_cells(capsys):
+    print_columns([("a", "head", ""), ("long cell", "1", "x"), ("", "22", "")])
+    assert capsys.readouterr().out == "a          head\nlong cell  1     x\n           22\n"

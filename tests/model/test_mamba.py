@@ -4,7 +4,7 @@ import torch
 
 from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import exp_segments, silu_segments
-from emamba.model import Mamba, Shape, exact_twin, parameter_count
+from emamba.model import Mamba, Shape, exact_twin, parameter_count, twin
 
 EXACT = CurveConfig(form="exact")
 FORMS = {
@@ -86,14 +86,23 @@ def test_every_parameter_learns():
 
 def test_the_exact_twin_differs_by_its_curves_alone():
     model = built(FORMS["paper"])
-    twin = exact_twin(model)
-    assert twin.config == FORMS["paper"].model_copy(update={"silu": EXACT, "exp": EXACT})
-    for (name, ours), (other, its) in zip(model.state_dict().items(), twin.state_dict().items(), strict=True):
+    exact = exact_twin(model)
+    assert exact.config == FORMS["paper"].model_copy(update={"silu": EXACT, "exp": EXACT})
+    for (name, ours), (other, its) in zip(model.state_dict().items(), exact.state_dict().items(), strict=True):
         assert name == other
         torch.testing.assert_close(ours, its)
-    expected = [reference(twin, frame) for frame in frames().numpy()]
-    np.testing.assert_allclose(twin(frames()).detach().numpy(), expected, rtol=1e-6)
-    assert not torch.allclose(twin(frames()), model(frames()), atol=1e-4)
+    expected = [reference(exact, frame) for frame in frames().numpy()]
+    np.testing.assert_allclose(exact(frames()).detach().numpy(), expected, rtol=1e-6)
+    assert not torch.allclose(exact(frames()), model(frames()), atol=1e-4)
+
+
+def test_a_twin_has_one_curve_exchanged_and_the_other_kept():
+    model = built(FORMS["paper"])
+    other = twin(model, exp=EXACT)
+    assert other.config == FORMS["paper"].model_copy(update={"exp": EXACT})
+    torch.testing.assert_close(twin(other, exp=FORMS["paper"].exp)(frames()), model(frames()))
+    assert not torch.allclose(other(frames()), model(frames()), atol=1e-4)
+    assert not torch.allclose(other(frames()), exact_twin(model)(frames()), atol=1e-4)
 
 
 # The reference: one frame, one token, one channel at a time, in float64 NumPy.

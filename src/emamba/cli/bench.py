@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from emamba.cli.options import DataDir, Json
+from emamba.cli.options import DataDir, Json, Recipe, Run, Seed
 from emamba.cli.output import listener, print_columns, print_table
+from emamba.config import load_config
 
 verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what others published or provide.")
 
@@ -47,4 +51,44 @@ def _accuracy(
         return
     print_columns(table(found))
     if compared:
+        print()
         print_columns(ratio_table(compared))
+
+
+@verbs.command("ablation")
+def _ablation(
+    recipe: Recipe,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Holds its run folders. [default: runs/<name>_ablation]")
+    ] = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """What each choice of a recipe costs, from exact float to integers; up to four trainings."""
+    from emamba.bench.ablation import ablation, seeded, summary, table
+
+    config = load_config(recipe) if seed is None else seeded(load_config(recipe), seed)
+    with listener() as told:
+        found = ablation(config, run or Path("runs") / f"{config.name}_ablation", told, data_dir)
+    _print_measured(asdict(found), table(found), summary(found), as_json)
+
+
+@verbs.command("sweep")
+def _sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """What widths, curves and scales cost a trained model, post-training, on validation frames."""
+    from emamba.bench.sweep import summary, sweep, table
+
+    with listener() as told:
+        found = sweep(run, told.progress, data_dir)
+    _print_measured(asdict(found), table(found), summary(found), as_json)
+
+
+def _print_measured(found: dict[str, Any], rows: Sequence[Sequence[str]], about: Iterable[str], as_json: bool) -> None:
+    """`found` as JSON, or its rows in columns, and what there is to say about them."""
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    print_columns(rows)
+    for line in about:
+        print(line)

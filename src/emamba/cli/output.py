@@ -90,10 +90,7 @@ def as_lines(say: Callable[[str], None]) -> flow.Progress:
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Rows as columns under the heads in the first one; long cells wrap."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in rows[0]:
-        table.add_column(Text(head), overflow="fold")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    """Rows in columns as wide as their cells, whatever the width of the terminal; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,7 +2,7 @@
 
 from emamba.model.cnn import ConvNet
 from emamba.model.lstm import Lstm
-from emamba.model.mamba import Mamba, State, exact_twin
+from emamba.model.mamba import Mamba, State, exact_twin, twin
 from emamba.model.network import Network, build, parameter_count
 from emamba.model.shape import Shape
 from emamba.model.vit import VisionTransformer
@@ -18,4 +18,5 @@ __all__ = [
     "build",
     "exact_twin",
     "parameter_count",
+    "twin",
 ]

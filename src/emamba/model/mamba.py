@@ -148,10 +148,15 @@ class Block(nn.Module):
         self.dt_proj.weight.uniform_(-1, 1).mul_(_DELTA_WEIGHT * self.config.dt_rank**-0.5)
 
 
+def twin(model: Mamba, silu: CurveConfig | None = None, exp: CurveConfig | None = None) -> Mamba:
+    """A copy of `model` whose curves have the forms given, if any; all else is equal."""
+    changes = {"silu": silu or model.config.silu, "exp": exp or model.config.exp}
+    copy = Mamba(model.config.model_copy(update=changes), model.shape, model.outputs).to(model.head.weight)
+    copy.load_state_dict(model.state_dict())
+    return copy.train(model.training)
+
+
 def exact_twin(model: Mamba) -> Mamba:
-    """A copy of `model` whose SiLU and exp are the exact functions; all else is equal."""
+    """A copy of `model` whose SiLU and exp are the exact functions."""
     exact = CurveConfig(form="exact")
-    config = model.config.model_copy(update={"silu": exact, "exp": exact})
-    twin = Mamba(config, model.shape, model.outputs).to(model.head.weight)
-    twin.load_state_dict(model.state_dict())
-    return twin.train(model.training)
+    return twin(model, silu=exact, exp=exact)

@@ -7,9 +7,11 @@ from emamba.quantization.quantize import (
     CurveReport,
     Quantization,
     Scores,
+    calibrated,
     curve_reports,
     evaluate,
     integer_frames,
+    outputs,
     quantize,
 )
 from emamba.quantization.streams import lowerable
@@ -20,11 +22,13 @@ __all__ = [
     "Scales",
     "Scores",
     "calibrate",
+    "calibrated",
     "curve_reports",
     "evaluate",
     "finetune",
     "integer_frames",
     "lower",
     "lowerable",
+    "outputs",
     "quantize",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emamba.config import Config, DataConfig
 from emamba.curve import CurveError, Function, IntegerCurve, IntegerTable, exp, silu
@@ -67,9 +68,7 @@ def quantize(
     """
     lowerable(model.config)
     assert isinstance(model, Mamba), "lowerable() lets no other network through"
-    chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
-    images = dataset.train.images[chosen[: config.quantization.calibration_frames]]
-    scales = calibrate(model, frames(images, config.data), config.quantization)
+    scales = calibrated(model, config, dataset)
     before = lower(config.name, model, scales, config.quantization)
     tuned, history = finetune(model, scales, config, dataset, progress, memory)
     after = lower(config.name, tuned, scales, config.quantization)
@@ -91,10 +90,22 @@ def quantize(
     )
 
 
+def calibrated(model: Mamba, config: Config, dataset: Dataset) -> Scales:
+    """Scales for `model` from the `quantization.calibration_frames` training images that the seed draws."""
+    chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
+    images = dataset.train.images[chosen[: config.quantization.calibration_frames]]
+    return calibrate(model, frames(images, config.data), config.quantization)
+
+
 def evaluate(graph: Graph, split: Split, task: Task, choice: DataConfig) -> float:
     """The score of `graph` on `split`, as `training.score` counts it."""
-    found = predict(graph, integer_frames(graph, split.images, choice))[:, 0]
-    return score(task, dequantize(found, graph.output.fraction_bits), split.targets)
+    return score(task, outputs(graph, split.images, choice), split.targets)
+
+
+def outputs(graph: Graph, images: Images, choice: DataConfig) -> NDArray[np.float64]:
+    """What `graph` gives for `images`, in real numbers: [n, outputs]."""
+    found = predict(graph, integer_frames(graph, images, choice))[:, 0]
+    return dequantize(found, graph.output.fraction_bits)
 
 
 def integer_frames(graph: Graph, images: Images, choice: DataConfig) -> Integers:
