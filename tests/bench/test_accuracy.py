@@ -66,7 +66,15 @@ def test_parameters_are_compared_with_a_baseline_of_the_zoo(toy_zoo, monkeypatch
     monkeypatch.setattr(bench, "RATIOS", (("toy", "toy_vit", 2.5),))
     (found,) = ratios([Finding(TOY, 500, 85.0, 85.0, (85.0,))])
     assert (found.ratio, found.baseline_score) == (4.0, pytest.approx(85.0))
-    assert ratio_table([found])[1] == ("toy", "85.00 %", "toy_vit", "85.00 %", "4.00x fewer", "2.5x")
+    expected = ("toy", "85.00 %", "toy_vit", "85.00 %", "4.00x fewer", ">= 2.5x, no less accurate")
+    assert ratio_table([found])[1] == expected
+    assert found.met
+    worse = replace(found, score=84.9)
+    assert not worse.met
+    assert ratio_table([worse])[1][-1].endswith("(missed)")
+    assert not replace(found, ratio=2.4).met
+    assert replace(found, unit="cm", score=84.9).met
+    assert not replace(found, unit="cm", score=85.1).met
     assert ratios([]) == []
 
 
