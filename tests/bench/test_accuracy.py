@@ -64,9 +64,9 @@ def test_parameters_are_compared_with_a_baseline_of_the_zoo(toy_zoo, monkeypatch
     (toy_zoo / "toy_vit").mkdir()
     (toy_zoo / "toy_vit" / "card.json").write_text(json.dumps(card))
     monkeypatch.setattr(bench, "RATIOS", (("toy", "toy_vit", 2.5),))
-    (found,) = ratios([Finding(TOY, 500, 85.0, 85.0, (85.0,))])
+    (found,) = ratios([Finding(TOY, 500, 86.0, 86.0, (86.0,))])
     assert (found.ratio, found.baseline_score) == (4.0, pytest.approx(85.0))
-    expected = ("toy", "85.00 %", "toy_vit", "85.00 %", "4.00x fewer", ">= 2.5x, no less accurate")
+    expected = ("toy", "86.00 %", "toy_vit", "85.00 %", "4.00x fewer", ">= 2.5x, no less accurate")
     assert ratio_table([found])[1] == expected
     assert found.met
     worse = replace(found, score=84.9)
