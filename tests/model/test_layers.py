@@ -73,3 +73,13 @@ def test_depthwise_of_kernel_one_has_an_empty_window():
     y, window = depthwise(torch.ones(2, 5, 3), torch.zeros(2, 0, 3))
     assert window.shape == (2, 0, 3)
     torch.testing.assert_close(y[0, 0], depthwise.weight[:, 0] + depthwise.bias)
+
+
+def test_a_limit_saturates_and_passes_no_gradient_beyond():
+    x = torch.tensor([-3.0, -1.0, 0.5, 2.0], requires_grad=True)
+    found = layers.limited(x, 1.5)
+    assert found.tolist() == [-1.5, -1.0, 0.5, 1.5]
+    found.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 1, 1, 0]
+    assert layers.limited(x, 0.0) is x

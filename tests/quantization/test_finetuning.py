@@ -3,13 +3,18 @@ import pytest
 import torch
 
 from emamba import graph
+from emamba.config import MambaConfig, load_config, recipes
+from emamba.data import frames, grid
 from emamba.errors import TrainingError
 from emamba.fixed import dequantize, quantize
-from emamba.model import exact_twin
+from emamba.model import Shape, build, exact_twin
 from emamba.quantization import calibrate, finetune, lower, streams
 from emamba.quantization.finetuning import integer_logits, straight_through
 from emamba.quantization.lowering import lowered
 from variants import INTEGERS, MODELS, built, dataset, recipe, tokens
+
+IMAGES = {"digits": (8, 8, 1, 10), "mars": (8, 8, 5, 57), "fashion-mnist": (28, 28, 1, 10), "cifar-10": (32, 32, 3, 10)}
+PRESETS = [name for name in recipes() if isinstance(load_config(name).model, MambaConfig)]
 
 
 def forward(variant: str, frames: np.ndarray):
@@ -30,6 +35,22 @@ def test_every_tensor_of_the_forward_pass_is_the_integers(variant):
     for name, integers in exact.items():
         wanted = dequantize(integers, found[name].fraction_bits)
         np.testing.assert_array_equal(values[name].detach().double().numpy(), wanted, err_msg=name)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_forward_pass_of_every_preset_is_its_integer_graph(name):
+    """On random frames in the shape of the preset's data, and with weights as they are before training."""
+    config = load_config(name)
+    height, width, channels, outputs = IMAGES[config.data.name]
+    images = np.random.default_rng(0).random((6, height, width, channels), np.float32)
+    found = frames(images, config.data)
+    torch.manual_seed(1)
+    model = build(config.model, Shape(*grid(images, config.data), found.shape[2]), outputs)
+    scales = calibrate(model, found, config.quantization)
+    integers = lower(name, model, scales, config.quantization)
+    exact = graph.predict(integers, quantize(found, integers.input.fraction_bits, integers.input.dtype))[:, 0]
+    logits = integer_logits(model, scales, config.quantization, torch.from_numpy(found)).detach().double().numpy()
+    np.testing.assert_array_equal(logits, dequantize(exact, integers.output.fraction_bits))
 
 
 @pytest.mark.parametrize("variant", MODELS)

@@ -57,3 +57,12 @@ def test_forms_without_integer_meaning_are_refused(key, value):
     with pytest.raises(ConfigError, match=f"model.{key} '{value}' has no integer form") as caught:
         streams.unfold(Mamba(config, Shape(4, 4, 4), 10))
     assert f"model.{key} = " in caught.value.hint
+
+
+def test_what_is_computed_saturates_at_the_limit_of_the_model():
+    found = streams.run(streams.unfold(built("bare")), torch.from_numpy(tokens()))
+    for name in ("embed", "b0_x", "b0_z", "b0_conv", "b0_scan", "b0_gate", "b0_add"):
+        assert found[name].abs().max() <= 1, name
+    assert found["embed"].abs().max() == 1
+    assert found["b0_add"].abs().max() == 1
+    assert found["head"].abs().max() > 1
