@@ -95,6 +95,16 @@ def test_a_key_tells_recipes_and_data_apart(dataset):
     assert len(keys) == 4
 
 
+@pytest.mark.parametrize(
+    ("choice", "task"),
+    [({"drop_points": 0.5}, "classification"), ({"flip": True}, "regression"), ({"shift": 1.0}, "regression")],
+)
+def test_a_change_that_alters_what_is_asked_is_refused(dataset, choice, task):
+    (name,) = choice
+    with pytest.raises(ConfigError, match=rf"training\.augmentation\.{name}"):
+        train(config(augmentation=AugmentationConfig(**choice)), replace(dataset, task=task))
+
+
 def test_a_patch_that_does_not_fit_is_refused_before_training(dataset):
     with pytest.raises(ConfigError, match="patch of 3x3 does not divide"):
         train(config().model_copy(update={"data": DataConfig(patch=(3, 3))}), dataset)

@@ -6,9 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emamba.config import AugmentationConfig
-from emamba.data import Images
+from emamba.data import Images, Task
+from emamba.errors import ConfigError
 
 _POINT_PLACE = 2.0**20  # beyond any coordinate: where points that are not there are sorted to
+
+
+def check_augmentation(choice: AugmentationConfig, task: Task) -> None:
+    """ConfigError if a change that `choice` asks for alters what is asked of an image."""
+    foreign = ("drop_points",) if task == "classification" else ("shift", "flip", "erase")
+    for name in foreign:
+        if getattr(choice, name):
+            kind = "images" if task == "classification" else "radar frames"
+            fact = f"training.augmentation.{name} is {getattr(choice, name)!r}, which makes no sense for {kind}"
+            raise ConfigError(fact, f"remove training.augmentation.{name}")
 
 
 def augmented(images: Images, choice: AugmentationConfig, rng: np.random.Generator) -> Images:

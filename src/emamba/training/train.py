@@ -12,6 +12,7 @@ from emamba import files
 from emamba.config import Config
 from emamba.data import Dataset, frames, grid
 from emamba.model import Network, Shape, build
+from emamba.training.augmentation import check_augmentation
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate
 from emamba.training.objective import Teacher, taught
@@ -28,8 +29,10 @@ def train(
 
     It learns from the targets and, if there is a `teacher`, from what that makes of the same images.
     The same seed gives the same bytes on the same machine, even if the run was killed in between and
-    `memory` is where the earlier one remembered. TrainingError if the loss diverges.
+    `memory` is where the earlier one remembered. TrainingError if the loss diverges,
+    ConfigError if the recipe does not fit the data.
     """
+    check_augmentation(config.training.augmentation, dataset.task)
     with reproducible(config.training.seed, config.training.threads):
         model = _start(config, dataset)
 
