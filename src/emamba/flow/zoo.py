@@ -35,6 +35,11 @@ def card(name: str) -> dict[str, Any]:
     return read_json(_folder() / name / CARD)
 
 
+def cards() -> dict[str, dict[str, Any]]:
+    """The cards of all models and baselines, by name."""
+    return {path.parent.name: read_json(path) for path in sorted(_folder().glob(f"*/{CARD}"))}
+
+
 def config(name: str) -> Config:
     """The recipe of the model."""
     return recipe(_entry(name))
