@@ -15,8 +15,10 @@ PAPER = CurveConfig(form="segments", segments=17, knots="paper")
 MODELS = {
     "digits": MambaConfig(head="flatten", d_state=4),
     "paper": MambaConfig(d_model=8, dt_rank=6, d_state=3, convolution="pointwise", head="mean", silu=PAPER, exp=ELEVEN),
-    "tables": MambaConfig(d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True),
-    "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN, limit=1.0),
+    "tables": MambaConfig(
+        d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True, limit=1.0
+    ),
+    "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
 }
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
     "paper": QuantizationConfig(weight_scales="channel"),
