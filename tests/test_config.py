@@ -13,6 +13,7 @@ from emamba.config import (
     load_config,
     parse_config,
     recipes,
+    seeded,
 )
 from emamba.errors import ConfigError
 
@@ -199,3 +200,12 @@ def test_dump_spells_everything_out_and_parses_back():
     assert parse_config(text) == config
     assert '[model.exp]\nform = "segments"' in text
     assert "d_state = 8" in text
+
+
+def test_another_seed_changes_nothing_else():
+    config = load_config("digits")
+    assert seeded(config, 7).training.seed == 7
+    assert seeded(seeded(config, 7), config.training.seed) == config
+    for seed in (-1, 1 << 32):
+        with pytest.raises(ConfigError, match=f"seed {seed} is outside"):
+            seeded(config, seed)

@@ -251,6 +251,13 @@ def load_config(recipe: Path | str) -> Config:
         raise ConfigError(f"cannot read recipe {path}: {error}", hint) from error
 
 
+def seeded(config: Config, seed: int) -> Config:
+    """`config` with another seed of its training; ConfigError if no generator takes it."""
+    if not 0 <= seed < 1 << 32:
+        raise ConfigError(f"seed {seed} is outside 0..{(1 << 32) - 1}", "give one in that range")
+    return config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
+
+
 def recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     folder = resources.files("emamba") / "recipes"

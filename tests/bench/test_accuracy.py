@@ -15,6 +15,7 @@ from emamba.bench.accuracy import (
     ratios,
     table,
     to_json,
+    unmeasured,
 )
 from emamba.config import load_config
 from emamba.data import dataset_of
@@ -94,6 +95,14 @@ def test_a_ratio_needs_parameters_and_accuracy():
     assert not worse.met
     assert ratio_table([worse])[1][-1] == ">= 1.6x, no less accurate (missed)"
     assert replace(worse, task="classification").met
+
+
+def test_bars_that_nothing_was_trained_for_are_told(toy_zoo, monkeypatch):
+    monkeypatch.setattr(bench, "CLAIMS", (TOY, Claim("lion", "Lions", "-", 99.5, 10)))
+    monkeypatch.setattr(bench, "RATIOS", (("toy", "toy_vit", 2.5),))
+    facts = ["Lions, bar 99.5: no model in the zoo", "toy against toy_vit, bar 2.5x: toy_vit was not trained"]
+    assert unmeasured([]) == facts
+    assert unmeasured(["toy"]) == facts[1:]
 
 
 def test_claims_name_recipes_that_come_with_the_package():

@@ -93,6 +93,20 @@ def test_flow_takes_a_recipe_or_a_run(emamba, monkeypatch, toy_run, tmp_path):
     assert asked == [("toy", toy_run), ("toy", Path("runs/toy")), ("toy", Path("there"))]
 
 
+def test_runs_of_several_seeds_lie_side_by_side(emamba, monkeypatch, toy_run, tmp_path):
+    asked = []
+
+    def training(config, run, force, listener, data_dir):
+        asked.append((config.training.seed, run))
+        return {}
+
+    monkeypatch.setattr("emamba.flow.train", training)
+    for given in (recipe(tmp_path), toy_run):
+        emamba("train", given, "--seed", "3", "--json")
+    emamba("train", recipe(tmp_path), "--seed", "4", "--run", "there", "--json")
+    assert asked == [(3, Path("runs/toy_3")), (3, toy_run.with_name("toy_run_3")), (4, Path("there"))]
+
+
 @pytest.mark.parametrize("verb", ["train", "quantize", "verify", "flow"])
 def test_verbs_that_need_data_pass_on_where_it_lies(emamba, monkeypatch, toy_run, verb):
     asked = []

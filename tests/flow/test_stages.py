@@ -11,7 +11,9 @@ from baselines import BASELINES, SHAPES
 from baselines import recipe as baseline
 from emamba import flow
 from emamba.config import parse_config
+from emamba.data import load_dataset
 from emamba.errors import ConfigError
+from emamba.files import write
 from emamba.graph import content_hash, load
 from emamba.model import build, parameter_count
 from emamba.report import load_results
@@ -212,3 +214,42 @@ def test_a_model_without_an_integer_form_is_refused_before_it_is_trained(tmp_pat
     with pytest.raises(ConfigError, match=r"model\.norm 'layer' has no integer form"):
         flow.flow(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def taught_by(folder, *lines):
+    """The toy recipe with a teacher, whose own recipe is the toy with `lines`."""
+    teacher = write(folder / "teacher.toml", "\n".join(["training.epochs = 1", *lines]) + "\n" + TOY)
+    return parse_config(f"training.epochs = 1\ntraining.teacher.recipe = {json.dumps(str(teacher))}\n" + TOY)
+
+
+def test_a_teacher_is_trained_first_and_once(tmp_path):
+    config = taught_by(tmp_path, "training.seed = 5")
+    flow.train(config, tmp_path / "run")
+    assert flow.recipe(tmp_path / "run" / "teacher").training.seed == 5
+    before = (tmp_path / "run" / "teacher" / "training.json").stat().st_mtime_ns
+    found = (tmp_path / "run" / "model.safetensors").read_bytes()
+    flow.train(config, tmp_path / "run", force=True)
+    assert (tmp_path / "run" / "teacher" / "training.json").stat().st_mtime_ns == before
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == found
+    flow.train(parse_config("training.epochs = 1\n" + TOY), tmp_path / "alone")
+    alone = json.loads((tmp_path / "alone" / "training.json").read_text())
+    assert alone["history"] != json.loads((tmp_path / "run" / "training.json").read_text())["history"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fact"),
+    [
+        ('training.teacher.recipe = "digits"', "the teacher toy of toy learns from digits"),
+        ("", "the teacher digits of mars_taught is for digits, not for mars"),
+    ],
+)
+def test_a_teacher_that_cannot_teach_is_refused(tmp_path, monkeypatch, line, fact):
+    config = taught_by(tmp_path, line)
+    if not line:
+        text = 'name = "mars_taught"\ndata.name = "mars"\ntraining.teacher.recipe = "digits"'
+        config = parse_config(text)
+        digits = load_dataset("digits")
+        monkeypatch.setattr("emamba.data.load.load_dataset", lambda name, folder=None: digits)
+    with pytest.raises(ConfigError, match=fact):
+        flow.train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "teacher").exists()

@@ -111,3 +111,16 @@ def test_divergence_names_the_rate_of_finetuning():
     scales = calibrate(model, tokens(), choice)
     with pytest.raises(TrainingError, match=r"fine-tune: .*quantization.finetune_learning_rate"):
         finetune(model, scales, config.model_copy(update={"quantization": choice}), dataset())
+
+
+def test_the_memory_of_another_model_is_not_taken_up(tmp_path):
+    config, memory = recipe("tables"), tmp_path / "memory"
+    first, second = built("tables"), built("tables")
+    with torch.no_grad():
+        second.head.bias += 0.5
+    scales = calibrate(second, tokens(), INTEGERS["tables"])
+    finetune(first, scales, config, dataset(), memory=memory)
+    assert memory.exists()
+    found, _ = finetune(second, scales, config, dataset(), memory=memory)
+    alone, _ = finetune(second, scales, config, dataset())
+    assert torch.equal(found.head.bias, alone.head.bias)

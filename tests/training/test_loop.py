@@ -4,13 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from baselines import BASELINES, SHAPES
 from emamba.config import Config, MambaConfig, TrainingConfig
 from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
 from emamba.model import build
-from emamba.training import reproducible, train
+from emamba.training import Fit, fit, reproducible, silent, train
 from emamba.training.loop import _optimizer
 
 
@@ -63,14 +64,25 @@ def test_weights_decay_and_nothing_else_does(kind):
 
 
 def test_averaged_weights_are_the_running_mean_of_those_of_the_steps(dataset):
-    plain, _ = train(config(epochs=1), dataset)
-    averaged, _ = train(config(epochs=1, averaging=0.8), dataset)
-    assert not torch.equal(plain.head.weight, averaged.head.weight)
-    first = config(epochs=1, averaging=0.8, batch_size=300)
-    alone, _ = train(
-        first.model_copy(update={"training": first.training.model_copy(update={"averaging": 0.0})}), dataset
-    )
-    assert torch.equal(train(first, dataset)[0].head.weight, alone.head.weight)  # of one step
+    def fitted(averaging: float) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """The weight before each of three steps, and the weight that counts."""
+        torch.manual_seed(0)
+        model, before = nn.Linear(64, 10), []
+
+        def loss(images, targets):
+            before.append(model.weight.detach().clone())
+            return nn.functional.cross_entropy(model(torch.from_numpy(images).flatten(1)), targets)
+
+        choice = TrainingConfig(epochs=1, batch_size=100, averaging=averaging)
+        fit(model, loss, dataset.train, choice, Fit("train", silent))
+        return before, model.weight.detach()
+
+    before, last = fitted(0.0)
+    assert len(before) == 3
+    expected = before[1]
+    for weight in (before[2], last):
+        expected = 0.8 * expected + 0.2 * weight
+    torch.testing.assert_close(fitted(0.8)[1], expected)
 
 
 def test_threads_are_those_of_the_recipe(dataset, monkeypatch):

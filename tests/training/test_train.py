@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emamba.config import AugmentationConfig, Config, DataConfig, MambaConfig, TrainingConfig
+from emamba.config import AugmentationConfig, Config, DataConfig, MambaConfig, QuantizationConfig, TrainingConfig
 from emamba.data import Dataset, Split, load_dataset
 from emamba.errors import ConfigError
 from emamba.training import evaluate, train, training_key
@@ -83,6 +83,12 @@ def test_the_memory_of_another_run_is_not_taken_up(dataset, tmp_path):
     model, history = train(config(epochs=1, seed=3), dataset, memory=tmp_path / "memory")
     assert torch.equal(model.head.bias, train(config(epochs=1, seed=3), dataset)[0].head.bias)
     assert len(history) == 1
+
+
+def test_a_key_knows_what_training_depends_on_and_no_more(dataset):
+    quantized = config().model_copy(update={"quantization": QuantizationConfig(finetune_epochs=9)})
+    assert training_key(config(), dataset) == training_key(quantized, dataset)
+    assert training_key(config(), dataset, "more") != training_key(config(), dataset)
 
 
 def test_a_key_tells_recipes_and_data_apart(dataset):

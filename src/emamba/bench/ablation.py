@@ -14,7 +14,6 @@ from pathlib import Path
 
 from emamba.config import Config, CurveConfig, MambaConfig, load_config
 from emamba.data import Dataset, Task, dataset_of
-from emamba.errors import ConfigError
 from emamba.flow import Listener, quantize, start, train
 from emamba.flow.run import SILENT
 from emamba.model import Mamba, twin
@@ -80,13 +79,6 @@ def chain(config: Config) -> dict[str, Config]:
         if name != "limit" or config.model.limit:
             found[name] = config.model_copy(update={**measured, "model": model})
     return found
-
-
-def seeded(config: Config, seed: int) -> Config:
-    """`config` with another seed; ConfigError if no generator takes it."""
-    if not 0 <= seed < 1 << 32:
-        raise ConfigError(f"seed {seed} is outside 0..{(1 << 32) - 1}", "give a smaller one")
-    return config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
 
 
 def ablation(config: Config, folder: Path, listener: Listener = SILENT, data_dir: Path | None = None) -> Ablation:

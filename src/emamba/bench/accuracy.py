@@ -107,6 +107,18 @@ def ratios(findings: Sequence[Finding]) -> list[Ratio]:
     ]
 
 
+def unmeasured(models: Sequence[str]) -> list[str]:
+    """The bars of `models` (none: all) that nothing was trained for yet, in words."""
+    cards = zoo.cards()
+    lacking = [(it.model, f"{it.title}, bar {it.bar:g}: no model in the zoo") for it in CLAIMS if it.model not in cards]
+    lacking += [
+        (model, f"{model} against {baseline}, bar {bar}x: {baseline} was not trained")
+        for model, baseline, bar in RATIOS
+        if baseline not in cards
+    ]
+    return [fact for model, fact in lacking if not models or model in models]
+
+
 def table(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     """Task, parameters, published, bar, test score of the integers, mean over seeds, integers against float."""
     head = ("task", "parameters", "published", "bar", "INT8 test", "seeds", "INT8 to float")

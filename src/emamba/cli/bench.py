@@ -12,7 +12,7 @@ import typer
 
 from emamba.cli.options import DataDir, Json, Recipe, Run, Seed
 from emamba.cli.output import listener, print_columns, print_table
-from emamba.config import load_config
+from emamba.config import load_config, seeded
 
 verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what others published or provide.")
 
@@ -41,7 +41,7 @@ def _accuracy(
     as_json: Json = False,
 ) -> None:
     """The zoo's integer graphs on the test splits, beside what was published."""
-    from emamba.bench.accuracy import accuracy, ratio_table, ratios, table, to_json
+    from emamba.bench.accuracy import accuracy, ratio_table, ratios, table, to_json, unmeasured
 
     with listener() as told:
         found = accuracy(models or [], data_dir, told.progress)
@@ -53,6 +53,8 @@ def _accuracy(
     if compared:
         print()
         print_columns(ratio_table(compared))
+    for fact in unmeasured(models or []):
+        print(f"not measured: {fact}")
 
 
 @verbs.command("ablation")
@@ -66,7 +68,7 @@ def _ablation(
     as_json: Json = False,
 ) -> None:
     """What each choice of a recipe costs, from exact float to integers; up to four trainings."""
-    from emamba.bench.ablation import ablation, seeded, summary, table
+    from emamba.bench.ablation import ablation, summary, table
 
     config = load_config(recipe) if seed is None else seeded(load_config(recipe), seed)
     with listener() as told:

@@ -7,6 +7,7 @@ do, and the code of its family (see `emamba.errors`). Results go to stdout, prog
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -31,7 +32,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs a verb and exits with its code."""
     given = sys.argv[1:] if arguments is None else arguments
     wanted = [argument for argument in given if argument != "--debug"] or ["--help"]
-    sys.exit(_status(wanted, debug="--debug" in given))
+    code = _status(wanted, debug="--debug" in given)
+    _flush()
+    sys.exit(code)
+
+
+def _flush() -> None:
+    """Prints what is left; that nobody reads it any more (`emamba show RUN | head -1`) is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
 
 
 def _status(arguments: list[str], debug: bool) -> int:

@@ -31,7 +31,10 @@ Run = Annotated[
     ),
 ]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help=f"TOML file, or one of: {', '.join(recipes())}.")]
-Folder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Run folder to make. [default: runs/<name>]")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="Run folder. [default: runs/<name>, with --seed runs/<name>_<seed>]"),
+]
 Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
 DataDir = Annotated[
     Path | None,

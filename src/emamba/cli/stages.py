@@ -11,7 +11,7 @@ import typer
 from emamba import flow
 from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed
 from emamba.cli.output import finish, listener, print_table
-from emamba.config import Config, load_config
+from emamba.config import Config, load_config, seeded
 from emamba.errors import ToolError
 
 verbs = typer.Typer()
@@ -129,9 +129,13 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _begun(recipe: str, run: Path | None, seed: int | None) -> tuple[Config, Path]:
-    """The recipe and the run folder that a verb begins with; a run folder stands for its recipe."""
+    """The recipe and the run folder that a verb begins with; a run folder stands for its recipe.
+
+    Under another seed the run folder is another one, so that runs of several seeds lie side by side.
+    """
     is_run = (Path(recipe) / "config.toml").is_file()
     config = flow.recipe(Path(recipe)) if is_run else load_config(recipe)
-    if seed is not None:
-        config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
-    return config, run or (Path(recipe) if is_run else Path("runs") / config.name)
+    usual = Path(recipe) if is_run else Path("runs") / config.name
+    if seed is None:
+        return config, run or usual
+    return seeded(config, seed), run or usual.with_name(f"{usual.name}_{seed}")

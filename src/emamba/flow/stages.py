@@ -188,12 +188,20 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
 
 
 def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Teacher | None:
-    """The trained network of the teacher's recipe, in a run folder inside `run`."""
+    """The trained network of the teacher's recipe, in a run folder inside `run`.
+
+    ConfigError if that learns from a teacher too (they could go round in circles), or from other data.
+    """
     from emamba.training import Teacher, load_checkpoint
 
     if not config.training.teacher.recipe:
         return None
     chosen = load_config(config.training.teacher.recipe)
+    if chosen.training.teacher.recipe or chosen.data.name != config.data.name:
+        taught = chosen.training.teacher.recipe
+        fact = f"learns from {taught}" if taught else f"is for {chosen.data.name}, not for {config.data.name}"
+        hint = "name a recipe of the same data set in training.teacher.recipe that has no teacher itself"
+        raise ConfigError(f"the teacher {chosen.name} of {config.name} {fact}", hint)
     train(chosen, run / "teacher", data_dir=data_dir, listener=Listener(progress))
     return Teacher(load_checkpoint(run / "teacher" / "model.safetensors", chosen), chosen.data)
 

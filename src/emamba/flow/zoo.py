@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emamba import files
-from emamba.config import Config, MambaConfig
+from emamba.config import Config, MambaConfig, seeded
 from emamba.errors import ConfigError
 from emamba.flow.run import RECIPE, adopt, read_json, recipe, start, write_json
 from emamba.flow.stages import QUANTIZE, TRAIN
@@ -68,8 +68,7 @@ def put_in(runs: Sequence[Path], zoo: Path) -> Path:
     """
     first = recipe(runs[0])
     for other in runs[1:]:
-        same = {"training": recipe(other).training.model_copy(update={"seed": first.training.seed})}
-        if recipe(other).model_copy(update=same) != first:
+        if seeded(recipe(other), first.training.seed) != first:
             raise ConfigError(f"{other} has another recipe than {runs[0]}", "give runs that differ in their seed only")
     entry = zoo / first.name
     baseline = not isinstance(first.model, MambaConfig)

@@ -24,7 +24,7 @@ from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
 from emamba.quantization.calibration import Scales
 from emamba.quantization.lowering import lowered
-from emamba.training import Epoch, Fit, Progress, fit, reproducible, seen, silent, training_key
+from emamba.training import Epoch, Fit, Progress, fit, reproducible, seen, silent, training_key, weights_hash
 
 
 def finetune(
@@ -53,7 +53,8 @@ def finetune(
 
     changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
     training = config.training.model_copy(update=changes)
-    how = Fit("fine-tune", progress, None, memory, training_key(config, dataset))
+    key = training_key(config, dataset, choice.model_dump_json(), weights_hash(model))
+    how = Fit("fine-tune", progress, None, memory, key)
     with reproducible(training.seed, training.threads):
         return tuned, fit(tuned, distance, dataset.train, training, how)
 

@@ -4,7 +4,7 @@ from emamba.training.checkpoint import load_checkpoint, save_checkpoint
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate, outputs, score
 from emamba.training.objective import Teacher, seen
-from emamba.training.train import train, training_key
+from emamba.training.train import train, training_key, weights_hash
 
 __all__ = [
     "Epoch",
@@ -22,4 +22,5 @@ __all__ = [
     "silent",
     "train",
     "training_key",
+    "weights_hash",
 ]

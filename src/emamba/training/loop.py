@@ -65,7 +65,7 @@ def fit(model: nn.Module, objective: Loss, split: Split, training: TrainingConfi
 
 
 class _Run:
-    """The moving parts of `fit`; its `parts` are all that a later process needs."""
+    """The moving parts of `fit`; its `_parts` and history are all that a later process needs."""
 
     def __init__(self, model: nn.Module, objective: Loss, split: Split, training: TrainingConfig, how: Fit) -> None:
         self.model, self.objective, self.split = model, objective, split

@@ -49,7 +49,7 @@ def train(
 def training_key(config: Config, dataset: Dataset, *more: str) -> str:
     """A hash over all that a training run depends on; `more` is what its caller knows."""
     whole = config.model_dump(mode="json")
-    sections = {name: whole[name] for name in ("data", "model", "training", "quantization")}
+    sections = {name: whole[name] for name in ("data", "model", "training")}
     return files.digest(json.dumps(sections, sort_keys=True), dataset.identity, *more)
 
 
