@@ -1,11 +1,12 @@
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from emamba.config import CurveConfig
-from emamba.model import layers
+from emamba.model import layers, scan
 from emamba.model.scan import scanned_states, selective_scan
 
 FORMS = ["exact", "segments"]
@@ -80,7 +81,10 @@ def test_the_kernels_agree_with_float64(shape, form):
     assert not last.requires_grad
 
 
-def test_no_number_of_threads_changes_a_byte():
+def test_no_number_of_threads_changes_a_byte(monkeypatch):
+    pools = []
+    monkeypatch.setattr(scan, "_WORTH", 1)
+    monkeypatch.setattr(scan, "ThreadPoolExecutor", lambda count: pools.append(count) or ThreadPoolExecutor(count))
     arguments, weights, before, results = operands(33, 40, 27, 8), torch.randn(33, 40, 27), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
@@ -90,6 +94,7 @@ def test_no_number_of_threads_changes_a_byte():
     finally:
         torch.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+    assert pools == [2, 2, 3, 3]  # forward and backward
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3, 4), (2, 0, 3, 4)], ids=["no rows", "no tokens"])
