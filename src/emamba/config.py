@@ -43,34 +43,39 @@ class DataConfig(_Section):
     """Which data set, and how an image becomes tokens; `data.frames` says what each choice does.
 
     `patch` is rows and columns of pixels (one number: both), `margin` pixels around it that a token sees
-    too; `mean` and `deviation` normalise each channel.
+    too; patches of one `group` (its rows and columns; one number: both) follow each other. `mean` and
+    `deviation` normalise each channel.
     """
 
     name: Literal["digits", "fashion-mnist", "cifar-10", "mars"] = "digits"
     patch: Annotated[tuple[Count, Count], Field(strict=False)] = (2, 2)
     margin: Annotated[int, Field(ge=0, le=64)] = 0
+    group: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1)
     mean: Annotated[tuple[Finite, ...], Field(strict=False)] = ()
     deviation: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
 
-    @field_validator("patch", mode="before")
+    @field_validator("patch", "group", mode="before")
     @classmethod
-    def _one_number_is_a_square(cls, patch: object) -> object:
-        return (patch, patch) if isinstance(patch, int) else patch
+    def _one_number_is_a_square(cls, sides: object) -> object:
+        return (sides, sides) if isinstance(sides, int) else sides
 
 
 class MambaConfig(_Section):
     """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`.
 
-    Activations saturate at plus and minus `limit` (0: never), as integers do anyway.
+    With a `stem`, a linear map to so many channels and SiLU see each patch by itself; then the patches of a
+    group become one token. A `square` convolution sees `d_conv` rows and columns of tokens around each one,
+    later ones too; `depthwise` the last `d_conv` tokens. Activations saturate at plus and minus `limit` (0: never), as integers do anyway.
     """
 
     kind: Literal["mamba"] = "mamba"
+    stem: Annotated[int, Field(ge=0, le=1 << 16)] = 0
     d_model: Count = 20
     expand: Count = 2
     d_state: Count = 8
     blocks: Count = 2
     dt_rank: Count = 2
-    convolution: Literal["pointwise", "depthwise"] = "depthwise"
+    convolution: Literal["pointwise", "depthwise", "square"] = "depthwise"
     d_conv: Annotated[int, Field(ge=1, le=16)] = 4
     convolution_silu: bool = False
     projection_bias: bool = True
@@ -81,6 +86,12 @@ class MambaConfig(_Section):
     silu: CurveConfig = CurveConfig(form="segments", segments=17)
     exp: CurveConfig = CurveConfig(form="exact")
     head: Literal["mean", "pool", "flatten"] = "pool"
+
+    @model_validator(mode="after")
+    def _squares_have_a_middle(self) -> Self:
+        if self.convolution == "square" and self.d_conv % 2 == 0:
+            raise ValueError(f"d_conv ({self.d_conv}) has to be odd for a square convolution, which has a middle")
+        return self
 
     @property
     def d_inner(self) -> int:

@@ -18,6 +18,19 @@ def test_patches_run_row_by_row_with_rows_columns_channels_inside():
             np.testing.assert_array_equal(tokens[:, 2 * row + column], square.reshape(2, 18))
 
 
+def test_patches_of_a_group_follow_each_other():
+    tokens, rows = frames(IMAGES, DataConfig(patch=1, group=(2, 3))), frames(IMAGES, DataConfig(patch=1))
+    corners = [(top, left) for top in (0, 2) for left in (0, 3)]
+    order = [6 * (top + row) + left + column for top, left in corners for row in (0, 1) for column in range(3)]
+    np.testing.assert_array_equal(tokens, rows[:, order])
+
+
+@pytest.mark.parametrize("group", [(3, 1), (1, 2)])
+def test_a_group_that_does_not_divide_is_refused(group):
+    with pytest.raises(ConfigError, match=rf"group of {group[0]}x{group[1]} does not divide 4x3 patches"):
+        grid(IMAGES, DataConfig(patch=(1, 2), group=group))
+
+
 def test_a_margin_shows_the_neighbourhood_and_zeros_beyond_the_border():
     tokens = frames(IMAGES, DataConfig(patch=(2, 2), margin=1)).reshape(2, 2, 3, 4, 4, 3)
     np.testing.assert_array_equal(tokens[:, :, :, 1:3, 1:3].reshape(2, 6, 12), frames(IMAGES, DataConfig()))

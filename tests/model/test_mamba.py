@@ -16,13 +16,14 @@ FORMS = {
     ),
     "exact": MambaConfig(d_model=6, norm="layer", delta="softplus", silu=EXACT, convolution_silu=True),
     "flatten": MambaConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
+    "stem": MambaConfig(d_model=6, d_state=3, stem=3),
 }  # fmt: skip
 
 
 def built(config: MambaConfig) -> Mamba:
     """A model whose every parameter is random, so that none hides behind a 0 or 1."""
     torch.manual_seed(3)
-    model = Mamba(config, Shape(1, 7, 5), 4)
+    model = Mamba(config, Shape(1, 7, 5, group=2), 4)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -35,7 +36,7 @@ def model(request):
 
 
 def frames(batch: int = 3) -> torch.Tensor:
-    return torch.tensor(np.random.default_rng(5).normal(size=(batch, 7, 5)))
+    return torch.tensor(np.random.default_rng(5).normal(size=(batch, 14, 5)))
 
 
 def test_forward_is_the_reference(model):
@@ -46,7 +47,7 @@ def test_forward_is_the_reference(model):
 def test_steps_reach_what_forward_gives(model):
     tokens, state = frames(), model.start(3)
     for t in range(7):
-        logits, state = model.step(tokens[:, t], state)
+        logits, state = model.step(tokens[:, 2 * t : 2 * t + 2], state)
     torch.testing.assert_close(logits, model(tokens))
     assert state.seen == 7
 
@@ -77,7 +78,7 @@ def test_deltas_start_alive_and_near_their_range(delta):
 
 
 def test_every_parameter_learns():
-    model = Mamba(MambaConfig(d_model=6), Shape(1, 7, 5), 4)
+    model = Mamba(MambaConfig(d_model=6, stem=3), Shape(1, 14, 5), 4)
     model(frames().float()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -111,7 +112,10 @@ def test_a_twin_has_one_curve_exchanged_and_the_other_kept():
 def reference(model: Mamba, frame: np.ndarray) -> np.ndarray:
     config = model.config
     p = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
-    tokens = [p["embedding.weight"] @ token + p["embedding.bias"] for token in frame]
+    if config.stem:
+        frame = [silu(config, p["stem.weight"] @ token + p["stem.bias"]) for token in frame]
+    groups = [np.concatenate(pair) for pair in zip(frame[::2], frame[1::2], strict=True)]
+    tokens = [p["embedding.weight"] @ group + p["embedding.bias"] for group in groups]
     for i in range(config.blocks):
         own = f"blocks.{i}."
         tokens = block(config, {k.removeprefix(own): v for k, v in p.items() if k.startswith(own)}, tokens)

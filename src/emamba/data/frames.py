@@ -15,25 +15,34 @@ Frames = NDArray[np.float32]
 def frames(images: Images, choice: DataConfig) -> Frames:
     """Tokens [n, rows * columns, features] of `images` [n, height, width, channels].
 
-    Each channel becomes `(x - mean) / deviation`; then every token is a patch, row by row, with `margin`
-    pixels of its neighbourhood on each side (zeros beyond the border). Inside a token the order is row,
-    column, channel. ConfigError if patch or normalisation do not fit the images.
+    Each channel becomes `(x - mean) / deviation`; then every token is a patch with `margin` pixels of its
+    neighbourhood on each side (zeros beyond the border). Groups of patches follow each other row by row, and
+    so do the patches inside a group. Inside a token the order is row, column, channel. ConfigError if patch,
+    group or normalisation do not fit the images.
     """
     rows, columns = grid(images, choice)
-    (high, wide), margin = choice.patch, choice.margin
+    (high, wide), (down, across), margin = choice.patch, choice.group, choice.margin
     padded = np.pad(normalised(images, choice), [(0, 0), (margin, margin), (margin, margin), (0, 0)])
     window = high + 2 * margin, wide + 2 * margin
     every = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))
     squares = every[:, ::high, ::wide].transpose(0, 1, 2, 4, 5, 3)
-    return squares.reshape(len(images), rows * columns, -1).copy()
+    grouped = squares.reshape(len(images), rows // down, down, columns // across, across, -1)
+    return grouped.transpose(0, 1, 3, 2, 4, 5).reshape(len(images), rows * columns, -1).copy()
 
 
 def grid(images: Images, choice: DataConfig) -> tuple[int, int]:
-    """Rows and columns of the tokens of an image; ConfigError if the patch does not divide it."""
-    (height, width), (high, wide) = images.shape[1:3], choice.patch
+    """Rows and columns of the patches of an image; ConfigError if patches or groups do not divide it."""
+    rows, columns = _divided("patch", choice.patch, f"images of {images.shape[1]}x{images.shape[2]}", images.shape[1:3])
+    _divided("group", choice.group, f"{rows}x{columns} patches", (rows, columns))
+    return rows, columns
+
+
+def _divided(name: str, parts: tuple[int, int], whole: str, sides: tuple[int, ...]) -> tuple[int, int]:
+    """How many `parts` lie below and beside each other in `whole`."""
+    (high, wide), (height, width) = parts, sides
     if height % high or width % wide:
-        fact = f"a patch of {high}x{wide} does not divide images of {height}x{width}"
-        raise ConfigError(fact, "change data.patch to divisors of both sides")
+        fact = f"a {name} of {high}x{wide} does not divide {whole}"
+        raise ConfigError(fact, f"change data.{name} to divisors of both sides")
     return height // high, width // wide
 
 

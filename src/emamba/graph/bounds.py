@@ -62,7 +62,7 @@ def accumulator(operation: Operation, types: Mapping[str, Integer], tokens: int)
 
 def dot_range(weight: Integers, bias: Integers, source: Integer) -> Range:
     """Every partial sum of `bias + weight @ x`, over all rows of `weight` and all x of `source`."""
-    exact = weight.astype(object)  # Python's integers: weights of an unchecked graph may be of any size
+    exact = weight.reshape(len(weight), -1).astype(object)  # weights of an unchecked graph may be of any size
     low, high = exact * source.lo, exact * source.hi
     smallest = np.minimum(np.minimum(low, high), 0).sum(axis=1) + np.minimum(bias, 0)
     largest = np.maximum(np.maximum(low, high), 0).sum(axis=1) + np.maximum(bias, 0)

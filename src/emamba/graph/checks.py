@@ -125,7 +125,7 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
             yield from _shape("skip", op.skip, (op.channels,))
             expected = [op.channels, op.channels, op.states, op.states]
         case Convolution():
-            yield from _shape("weight", op.weight, (op.channels, _columns(op.weight)))
+            yield from _kernel(op, graph.frame_tokens(op.source))
             yield from _shape("bias", op.bias, (op.channels,))
             yield from _shape("shift", op.shift, (op.channels,))
             expected = [op.channels]
@@ -133,6 +133,18 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
             expected = [op.channels] * len(channels)
     if channels != expected:
         yield f"the sources have {channels} channels, not {expected}"
+
+
+def _kernel(op: Convolution, tokens: int) -> Iterator[str]:
+    """The weight is three-dimensional, the grid holds the frame, and each output's own token is in its window."""
+    if op.weight.ndim != 3 or len(op.weight) != op.channels:
+        yield f"weight has shape {op.weight.shape}, not ({op.channels}, rows, columns)"
+        return
+    _, high, wide = op.weight.shape
+    if op.columns < 1 or tokens % op.columns:
+        yield f"rows of {op.columns} tokens do not make up a frame of {tokens}"
+    if not 0 <= op.above < high or not 0 <= op.left < wide:
+        yield f"a window of {high}x{wide} has no place {op.above} below its top and {op.left} from its left"
 
 
 def _columns(array: np.ndarray) -> int:

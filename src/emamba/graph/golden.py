@@ -104,10 +104,14 @@ def linear(op: Linear, x: Integers) -> Integers:
 
 def convolution(op: Convolution, x: Integers) -> Integers:
     """[batch, time, channels] -> the same shape."""
-    kernel, time = op.weight.shape[1], x.shape[1]
-    padded = np.pad(x, ((0, 0), (kernel - 1, 0), (0, 0)))
-    total = sum(op.weight[:, k] * padded[:, k : k + time] for k in range(kernel))
-    return requantize(total + op.bias, op.shift, op.dtype)
+    (_, high, wide), (batch, time, channels) = op.weight.shape, x.shape
+    grid = x.reshape(batch, time // op.columns, op.columns, channels)
+    sides = (op.above, high - 1 - op.above), (op.left, wide - 1 - op.left)
+    padded = np.pad(grid, ((0, 0), *sides, (0, 0)))
+    total = np.broadcast_to(op.bias, grid.shape).copy()
+    for i, j in np.ndindex(high, wide):
+        total += op.weight[:, i, j] * padded[:, i : i + grid.shape[1], j : j + op.columns]
+    return requantize(total, op.shift, op.dtype).reshape(x.shape)
 
 
 def range_norm(op: RangeNorm, x: Integers) -> Integers:

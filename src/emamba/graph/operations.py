@@ -73,15 +73,30 @@ class Linear(_OneSource):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Convolution(_OneSource):
-    """Depthwise causal convolution over tokens; zeros before the first token of a frame.
+    """Depthwise convolution over the tokens of a frame, a grid of `columns` a row; zeros lie beyond its borders.
 
-    `requantize(bias[c] + sum_k weight[c, k] * x[t - kernel + 1 + k, c], shift[c], dtype)`;
-    weight [channels, kernel], bias and shift [channels].
+    `requantize(bias[c] + sum_ij weight[c, i, j] * x[row + i - above, column + j - left, c], shift[c], dtype)`;
+    weight [channels, high, wide], bias and shift [channels]. A causal one has its frame in a single row,
+    high = 1, above = 0 and left = wide - 1.
     """
 
     weight: Integers
     bias: Integers
     shift: Integers
+    columns: int
+    above: int
+    left: int
+
+    @property
+    def behind(self) -> int:
+        """How many tokens before the output's own one the first tap is."""
+        return self.above * self.columns + self.left
+
+    @property
+    def ahead(self) -> int:
+        """How many tokens after the output's own one the last tap is; 0 of a causal convolution."""
+        _, high, wide = self.weight.shape
+        return (high - 1 - self.above) * self.columns + wide - 1 - self.left
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -23,7 +23,7 @@ from emamba.graph.checks import check
 from emamba.graph.operations import Graph, Operation
 
 FORMAT = "emamba-graph"
-VERSION = 2
+VERSION = 3
 
 _OPERATIONS = {cls.__name__: cls for cls in get_args(Operation)}
 _CURVES = {cls.__name__: cls for cls in get_args(IntegerCurve)}

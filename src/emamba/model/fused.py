@@ -42,9 +42,9 @@ def ranged(x: Tensor) -> Tensor:
     return _Ranged.apply(x)  # pyright: ignore[reportReturnType]
 
 
-def convolved(joined: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Depthwise: [batch, time + kernel - 1, channels], [channels, kernel] -> [batch, time, channels]."""
-    return _Convolved.apply(joined, weight, bias)  # pyright: ignore[reportReturnType]
+def convolved(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`model.layers.convolved`."""
+    return _Convolved.apply(padded, weight, bias)  # pyright: ignore[reportReturnType]
 
 
 class _Straight(torch.autograd.Function):
@@ -83,26 +83,27 @@ class _Ranged(torch.autograd.Function):
 class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        joined, weight, bias = _prepared(tensors)
-        y = np.empty((len(joined), joined.shape[1] - len(weight) + 1, len(bias)), np.float32)
-        kernels.convolve(joined, weight, bias, y)
+        padded, weight, bias = _prepared(tensors)
+        (batch, height, width, channels), (high, wide, _) = padded.shape, weight.shape
+        y = np.empty((batch, height - high + 1, width - wide + 1, channels), np.float32)
+        kernels.convolve(padded, weight, bias, y)
         ctx.save_for_backward(*tensors)
         return torch.from_numpy(y[..., : len(tensors[2])])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        joined, weight, bias = _prepared(ctx.saved_tensors)
-        found = [np.zeros_like(operand) for operand in (joined, weight, bias)]
-        kernels.convolve_gradients(joined, weight, array(gradients[0], len(bias)), *found)
-        to_joined, to_weight, to_bias = (torch.from_numpy(it[..., : gradients[0].shape[-1]]) for it in found)
-        return to_joined, to_weight.T, to_bias
+        padded, weight, bias = _prepared(ctx.saved_tensors)
+        found = [np.zeros_like(operand) for operand in (padded, weight, bias)]
+        kernels.convolve_gradients(padded, weight, array(gradients[0], len(bias)), *found)
+        to_padded, to_weight, to_bias = (torch.from_numpy(it[..., : gradients[0].shape[-1]]) for it in found)
+        return to_padded, to_weight.movedim(2, 0), to_bias
 
 
 def _prepared(tensors: tuple[Tensor, ...]) -> list[Floats]:
     """Channels last, in whole vectors."""
-    joined, weight, bias = tensors
-    return [array(tensor, whole(len(bias))) for tensor in (joined, weight.T, bias)]
+    padded, weight, bias = tensors
+    return [array(tensor, whole(len(bias))) for tensor in (padded, weight.movedim(0, 2), bias)]
 
 
 def _rows(x: Floats) -> Floats:

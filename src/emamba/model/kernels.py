@@ -236,14 +236,16 @@ def ranged_gradient(x: Floats, above: Floats, to_x: Floats) -> None:
 
 @_fused
 def convolve(x: Floats, weight: Floats, bias: Floats, y: Floats) -> None:
-    """Depthwise, without padding: `x` [batch, time + kernel - 1, channels], `weight` [kernel, channels]."""
+    """Depthwise, without padding: `model.layers.convolved`, but `weight` [high, wide, channels]."""
     for i in range(len(x)):
-        for t in range(y.shape[1]):
-            for d in range(0, x.shape[2], LANES):
-                result = load(bias, (d,))
-                for k in range(len(weight)):
-                    result = result + load(weight, (k, d)) * load(x, (i, t + k, d))
-                store(y, (i, t, d), result)
+        for row in range(y.shape[1]):
+            for column in range(y.shape[2]):
+                for d in range(0, x.shape[3], LANES):
+                    result = load(bias, (d,))
+                    for p in range(weight.shape[0]):
+                        for q in range(weight.shape[1]):
+                            result = result + load(weight, (p, q, d)) * load(x, (i, row + p, column + q, d))
+                    store(y, (i, row, column, d), result)
 
 
 @_fused
@@ -252,11 +254,13 @@ def convolve_gradients(
 ) -> None:
     """Adds to all three gradients; `above` is the one of y."""
     for i in range(len(x)):
-        for t in range(above.shape[1]):
-            for d in range(0, x.shape[2], LANES):
-                to_y = load(above, (i, t, d))
-                store(to_bias, (d,), load(to_bias, (d,)) + to_y)
-                for k in range(len(weight)):
-                    place = (i, t + k, d)
-                    store(to_x, place, load(to_x, place) + load(weight, (k, d)) * to_y)
-                    store(to_weight, (k, d), load(to_weight, (k, d)) + load(x, place) * to_y)
+        for row in range(above.shape[1]):
+            for column in range(above.shape[2]):
+                for d in range(0, x.shape[3], LANES):
+                    to_y = load(above, (i, row, column, d))
+                    store(to_bias, (d,), load(to_bias, (d,)) + to_y)
+                    for p in range(weight.shape[0]):
+                        for q in range(weight.shape[1]):
+                            place, tap = (i, row + p, column + q, d), (p, q, d)
+                            store(to_x, place, load(to_x, place) + load(weight, tap) * to_y)
+                            store(to_weight, tap, load(to_weight, tap) + load(x, place) * to_y)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import Segments, exp_segments, silu_segments
 from emamba.model import fused
+from emamba.model.shape import Shape
 
 
 class RangeNorm(nn.Module):
@@ -41,7 +42,7 @@ def limited(x: Tensor, limit: float) -> Tensor:
     A norm divides the size of a token away, so nothing else keeps a block's output small: on MARS a few
     tokens were a hundred times as large as most, and eight bits cannot hold both.
     """
-    return x.clamp(-limit, limit) if limit else x
+    return nn.functional.hardtanh(x, -limit, limit) if limit else x
 
 
 def norm(config: MambaConfig) -> nn.Module:
@@ -96,6 +97,17 @@ def exp(config: CurveConfig) -> nn.Module:
     return Exp() if exact else Straight(exp_segments(config.segments, config.knots))
 
 
+def convolution(config: MambaConfig, shape: Shape) -> nn.Module:
+    """The convolution over `d_inner` channels that `config` asks for; `shape` has the grid of tokens."""
+    match config.convolution:
+        case "pointwise":
+            return Pointwise(config.d_inner)
+        case "depthwise":
+            return Depthwise(config.d_inner, config.d_conv)
+        case "square":
+            return Square(config.d_inner, config.d_conv, shape)
+
+
 class Depthwise(nn.Module):
     """Causal convolution over time, each channel by itself.
 
@@ -111,7 +123,27 @@ class Depthwise(nn.Module):
     def forward(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
         """`x` [batch, time, channels], `window` the kernel - 1 tokens before; result, next window."""
         joined = torch.cat([window, x], dim=1)
-        return convolved(joined, self.weight, self.bias), joined[:, x.shape[1] :]
+        return convolved(joined[:, None], self.weight[:, None], self.bias)[:, 0], joined[:, x.shape[1] :]
+
+
+class Square(nn.Module):
+    """Convolution over rows and columns of tokens, each channel by itself; zeros beyond the grid.
+
+    `bias[d] + sum_ij weight[d, i, j] * x[row + i - kernel // 2, column + j - kernel // 2, d]`.
+    """
+
+    def __init__(self, channels: int, kernel: int, shape: Shape) -> None:
+        super().__init__()
+        self.shape, bound = shape, 1 / kernel
+        self.weight = nn.Parameter(torch.empty(channels, kernel, kernel).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        """`x` [batch, rows * columns, channels]; result, and the empty window."""
+        around = self.weight.shape[1] // 2
+        grid = x.unflatten(1, (self.shape.rows, self.shape.columns))
+        padded = nn.functional.pad(grid, (0, 0, around, around, around, around))
+        return convolved(padded, self.weight, self.bias).flatten(1, 2), window
 
 
 class Pointwise(nn.Module):
@@ -126,14 +158,18 @@ class Pointwise(nn.Module):
         return self.linear(x), window
 
 
-def convolved(joined: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Depthwise convolution without padding: [batch, time + kernel - 1, channels] -> [batch, time, channels].
+def convolved(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Depthwise convolution without padding.
 
-    Without a kernel, a sum over the taps: twice as fast as PyTorch's grouped convolution and its gradient.
+    [batch, rows + high - 1, columns + wide - 1, channels] with a weight [channels, high, wide] becomes
+    [batch, rows, columns, channels]. Without a kernel, a sum over the taps: twice as fast as PyTorch's grouped
+    convolution and its gradient.
     """
-    if fused.fits(joined, weight, bias):
-        return fused.convolved(joined, weight, bias)
-    time, total = joined.shape[1] - weight.shape[1] + 1, bias
-    for k in range(weight.shape[1]):
-        total = total + weight[:, k] * joined[:, k : k + time]
+    if fused.fits(padded, weight, bias):
+        return fused.convolved(padded, weight, bias)
+    _, high, wide = weight.shape
+    rows, columns, total = padded.shape[1] - high + 1, padded.shape[2] - wide + 1, bias
+    for i in range(high):
+        for j in range(wide):
+            total = total + weight[:, i, j] * padded[:, i : i + rows, j : j + columns]
     return total

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from emamba.config import CurveConfig, MambaConfig
+from emamba.errors import ConfigError
 from emamba.model import layers
 from emamba.model.scan import selective_scan
 from emamba.model.shape import Shape
@@ -22,7 +23,7 @@ _DELTA_WEIGHT = 0.1  # share of the usual initial weight of dt_proj, so that few
 
 @dataclass(frozen=True, eq=False)
 class BlockState:
-    """Memory of one block: `window` [batch, d_conv - 1, d_inner], `hidden` [batch, d_state, d_inner]."""
+    """Memory of one block: `window` [batch, tokens looked back, d_inner], `hidden` [batch, d_state, d_inner]."""
 
     window: Tensor
     hidden: Tensor
@@ -38,32 +39,37 @@ class State:
 
 
 class Mamba(nn.Module):
-    """Tokens [batch, tokens, features] -> logits [batch, outputs]."""
+    """Tokens [batch, tokens, features] -> logits [batch, outputs]. The blocks see `tokens`: one a group."""
 
     def __init__(self, config: MambaConfig, shape: Shape, outputs: int) -> None:
         super().__init__()
         self.config, self.shape, self.outputs = config, shape, outputs
-        self.embedding = nn.Linear(shape.features, config.d_model)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.tokens = shape.rows * shape.columns
+        self.stem, self.silu = nn.Linear(shape.features, config.stem) if config.stem else None, layers.silu(config.silu)
+        self.embedding = nn.Linear((config.stem or shape.features) * shape.group, config.d_model)
+        self.blocks = nn.ModuleList(Block(config, shape) for _ in range(config.blocks))
         self.norm = layers.norm(config)
-        self.head = nn.Linear(config.d_model * (shape.tokens if config.head == "flatten" else 1), outputs)
+        self.head = nn.Linear(config.d_model * (self.tokens if config.head == "flatten" else 1), outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of whole frames [batch, tokens, features]."""
         return self._advance(tokens, self.start(len(tokens)))[0]
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits after one more token [batch, features], and the memory for the next one.
+    def step(self, group: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits after one more group of tokens [batch, group, features], and the memory for the next one.
 
-        The logits are those of a frame that ends here; after the last token, those of `forward`.
+        The logits are those of a frame that ends here; after the last group, those of `forward`.
+        ConfigError if the model looks ahead.
         """
-        return self._advance(token[:, None], state)
+        if self.config.convolution == "square":
+            raise ConfigError("a model with square convolutions looks ahead", "give it whole frames: forward()")
+        return self._advance(group, state)
 
     def start(self, batch: int) -> State:
         """The memory before the first token of `batch` frames."""
         empty = self.head.weight.new_zeros
         blocks = tuple(block.start(batch) for block in self.body)
-        return State(blocks, empty(batch, self.shape.tokens, self.config.d_model), 0)
+        return State(blocks, empty(batch, self.tokens, self.config.d_model), 0)
 
     @property
     def body(self) -> list[Block]:
@@ -71,13 +77,20 @@ class Mamba(nn.Module):
         return [block for block in self.blocks if isinstance(block, Block)]
 
     def _advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        x, blocks = layers.limited(self.embedding(tokens), self.config.limit), []
+        x, blocks = self._embedded(tokens), []
         for block, memory in zip(self.body, state.blocks, strict=True):
             x, after = block(x, memory)
             blocks.append(after)
-        seen = state.seen + tokens.shape[1]
+        seen = state.seen + x.shape[1]
         features = torch.cat([state.features[:, : state.seen], self.norm(x), state.features[:, seen:]], dim=1)
         return self._classify(features, seen), State(tuple(blocks), features, seen)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        """[batch, tokens, features] -> [batch, tokens / group, d_model]."""
+        limit = self.config.limit
+        if self.stem is not None:
+            tokens = self.silu(layers.limited(self.stem(tokens), limit))
+        return layers.limited(self.embedding(grouped(tokens, self.shape.group)), limit)
 
     def _classify(self, features: Tensor, seen: int) -> Tensor:
         """In real numbers a linear map of each token, averaged, is a linear map of the average."""
@@ -85,17 +98,21 @@ class Mamba(nn.Module):
         return self.head(features.flatten(1) if flat else features.sum(1) / seen)
 
 
+def grouped(tokens: Tensor, count: int) -> Tensor:
+    """[batch, tokens, channels] -> [batch, tokens / count, count * channels]: each `count` tokens as one."""
+    return tokens.unflatten(1, (-1, count)).flatten(2)
+
+
 class Block(nn.Module):
     """Norm, projection to x and gate z, convolution, selective scan, gate, projection, residual."""
 
-    def __init__(self, config: MambaConfig) -> None:
+    def __init__(self, config: MambaConfig, shape: Shape) -> None:
         super().__init__()
         self.config = config
         d_model, d_inner, d_state, dt_rank = config.d_model, config.d_inner, config.d_state, config.dt_rank
-        pointwise = config.convolution == "pointwise"
         self.norm = layers.norm(config)
         self.in_proj = nn.Linear(d_model, 2 * d_inner, bias=config.projection_bias)
-        self.convolution = layers.Pointwise(d_inner) if pointwise else layers.Depthwise(d_inner, config.d_conv)
+        self.convolution = layers.convolution(config, shape)
         self.x_proj = nn.Linear(d_inner, dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(dt_rank, d_inner)
         self.rate_log = nn.Parameter(torch.arange(1.0, d_state + 1).log().repeat(d_inner, 1))
@@ -131,7 +148,7 @@ class Block(nn.Module):
     def start(self, batch: int) -> BlockState:
         """The memory before the first token: zeros."""
         empty, config = self.skip.new_zeros, self.config
-        window = 0 if config.convolution == "pointwise" else config.d_conv - 1
+        window = config.d_conv - 1 if config.convolution == "depthwise" else 0
         return BlockState(empty(batch, window, config.d_inner), empty(batch, config.d_state, config.d_inner))
 
     @torch.no_grad()

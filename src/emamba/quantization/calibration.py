@@ -51,7 +51,12 @@ def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationCon
     found = streams.run(operations, torch.from_numpy(tokens))
     chosen = dict(item for operation in operations for item in _chosen(operation, found, config))
     weighted = [op for op in operations if isinstance(op, streams.Linear | streams.Convolution)]
-    return Scales(chosen, {op.name: weight_scales(_real(op.weight), config) for op in weighted})
+    return Scales(chosen, {op.name: weight_scales(_real(op.weight.flatten(1)), config) for op in weighted})
+
+
+def by_channel(fraction_bits: Integers, weight: Tensor) -> Integers:
+    """`fraction_bits` [channels] of `weight` [channels, ...], with as many axes as that has."""
+    return fraction_bits.reshape(-1, *(1,) * (weight.ndim - 1))
 
 
 def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
@@ -127,9 +132,7 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
     """Name and fraction bits of the stream of `op` and of what is inside it."""
     if isinstance(op, streams.Normalise):
         yield op.name, config.activation_bits - 1  # its values fill -1..1 by construction
-    elif isinstance(op, streams.Flatten):
-        yield op.name, config.activation_bits - 1  # of a norm
-    else:
+    elif not isinstance(op, streams.Flatten):  # whose elements keep the scale of its source
         yield op.name, closest(_real(found[op.name]), stream_type(op, config))
     match op:
         case streams.Scan():

@@ -22,7 +22,7 @@ from emamba.fixed import Integers, dequantize, quantize
 from emamba.graph import golden
 from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
-from emamba.quantization.calibration import Scales
+from emamba.quantization.calibration import Scales, by_channel
 from emamba.quantization.lowering import lowered
 from emamba.training import Epoch, Fit, Progress, fit, reproducible, seen, silent, training_key, weights_hash
 
@@ -88,7 +88,8 @@ def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Sca
     """`operation` with the weights of `integer`; their gradients go to the real ones, saturated or not."""
     match operation, integer:
         case (streams.Linear() | streams.Convolution(), graph.Linear() | graph.Convolution()):
-            weight = _replaced(operation.weight, integer.weight, scales.weights[operation.name][:, None])
+            fraction_bits = by_channel(scales.weights[operation.name], operation.weight)
+            weight = _replaced(operation.weight, integer.weight, fraction_bits)
             bias = _replaced(operation.bias, integer.bias, integer.shift + integer.fraction_bits)
             return replace(operation, weight=weight, bias=bias)
         case (streams.Scan(), graph.Scan()):

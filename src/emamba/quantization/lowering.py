@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from torch import Tensor
@@ -28,6 +28,7 @@ from emamba.quantization.calibration import (
     SEGMENTS_ARGUMENT,
     TABLE_ARGUMENT,
     Scales,
+    by_channel,
     decay_type,
     rate_type,
     stream_type,
@@ -60,13 +61,16 @@ def lowered(
 def _lowered(
     op: streams.Operation, sources: list[graph.Operation], scales: Scales, config: QuantizationConfig
 ) -> graph.Operation:
-    dtype, out = stream_type(op, config), scales[op.name]
     bits = [source.fraction_bits for source in sources]
+    dtype, out = stream_type(op, config), bits[0] if isinstance(op, streams.Flatten) else scales[op.name]
     match op:
         case streams.Input():
             return graph.Input(name=op.name, channels=op.channels, dtype=dtype, fraction_bits=out)
-        case streams.Linear() | streams.Convolution():
-            return _weighted(op, dtype, bits[0], scales, config)
+        case streams.Linear():
+            return graph.Linear(**_weighted(op, dtype, bits[0], scales, config))
+        case streams.Convolution():
+            grid = {"columns": op.columns, "above": op.above, "left": op.left}
+            return graph.Convolution(**_weighted(op, dtype, bits[0], scales, config), **grid)
         case streams.Normalise():
             return _norm(op, sources[0].dtype, dtype, out)
         case streams.Activation():
@@ -95,7 +99,7 @@ def _lowered(
             )  # fmt: skip
         case streams.Flatten():
             return graph.Flatten(
-                name=op.name, source=op.sources[0], channels=op.channels, dtype=sources[0].dtype, fraction_bits=bits[0]
+                name=op.name, source=op.sources[0], channels=op.channels, dtype=sources[0].dtype, fraction_bits=out
             )
         case _:
             assert_never(op)
@@ -107,15 +111,15 @@ def _weighted(
     source_bits: int,
     scales: Scales,
     config: QuantizationConfig,
-) -> graph.Linear | graph.Convolution:
+) -> dict[str, Any]:
+    """What linear maps and convolutions have in common, by the names of their fields."""
     weight_bits, out = scales.weights[op.name], scales[op.name]
-    kind = graph.Linear if isinstance(op, streams.Linear) else graph.Convolution
-    return kind(
-        name=op.name, source=op.sources[0], channels=op.channels, dtype=dtype, fraction_bits=out,
-        weight=_rounded(op.weight, weight_bits[:, None], Integer(config.weight_bits)),
-        bias=_rounded(op.bias, source_bits + weight_bits, Integer(BIAS_BITS)),
-        shift=source_bits + weight_bits - out,
-    )  # fmt: skip
+    return {
+        "name": op.name, "source": op.sources[0], "channels": op.channels, "dtype": dtype, "fraction_bits": out,
+        "weight": _rounded(op.weight, by_channel(weight_bits, op.weight), Integer(config.weight_bits)),
+        "bias": _rounded(op.bias, source_bits + weight_bits, Integer(BIAS_BITS)),
+        "shift": source_bits + weight_bits - out,
+    }  # fmt: skip
 
 
 def _norm(op: streams.Normalise, source: Integer, dtype: Integer, out: int) -> graph.RangeNorm:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from emamba.config import CurveConfig, MambaConfig, ModelConfig
 from emamba.errors import ConfigError
 from emamba.model import Mamba
-from emamba.model.layers import Depthwise, Pointwise, RangeNorm, convolved, limited, ranged
-from emamba.model.mamba import Block
+from emamba.model.layers import Depthwise, Pointwise, RangeNorm, Square, convolved, limited, ranged
+from emamba.model.mamba import Block, grouped
 from emamba.model.scan import scanned_states, selective_scan
 
 Kind = Literal["activation", "step", "logit"]  # of a stream: signed; never negative; wide, for the argmax
@@ -50,11 +50,17 @@ class Linear(_Stream):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Convolution(_Stream):
-    """Depthwise causal convolution; weight [channels, kernel]."""
+    """Depthwise convolution over a grid of tokens, `columns` a row; weight [channels, high, wide].
+
+    The first tap is `above` rows and `left` columns before the output's token; zeros lie beyond the grid.
+    """
 
     sources: tuple[str]
     weight: Tensor
     bias: Tensor
+    columns: int
+    above: int
+    left: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,7 +113,7 @@ class Pool(_Stream):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flatten(_Stream):
-    """All tokens of a frame as one."""
+    """Each `channels / source's channels` tokens of a frame as one."""
 
     sources: tuple[str]
 
@@ -133,13 +139,9 @@ def unfold(model: Mamba) -> tuple[Operation, ...]:
     ConfigError if a choice of the model has no meaning in integers.
     """
     lowerable(model.config)
-    embedding = model.embedding
-    operations: list[Operation] = [
-        Input(name="input", channels=model.shape.features),
-        _linear("embed", "input", embedding.weight, embedding.bias),
-    ]
+    operations: list[Operation] = [*_embedding(model)]
     for i, block in enumerate(model.body):
-        operations += _block(f"b{i}_", block, operations[-1].name)
+        operations += _block(f"b{i}_", block, operations[-1].name, model.tokens)
     operations += _head(model, operations[-1].name)
     return tuple(_within(operation, model.config.limit) for operation in operations)
 
@@ -166,8 +168,7 @@ def _unlimited(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
             result = nn.functional.linear(sources[0], operation.weight, operation.bias)
             return result.relu() if operation.kind == "step" else result
         case Convolution():
-            padded = nn.functional.pad(sources[0], (0, 0, operation.weight.shape[1] - 1, 0))
-            return convolved(padded, operation.weight, operation.bias)
+            return _convolved(operation, sources[0])
         case Normalise():
             return ranged(sources[0])
         case Activation():
@@ -181,7 +182,7 @@ def _unlimited(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
         case Pool():
             return sources[0].sum(1, keepdim=True)
         case Flatten():
-            return sources[0].flatten(1)[:, None]
+            return grouped(sources[0], operation.channels // sources[0].shape[2])
         case _:
             assert_never(operation)
 
@@ -190,6 +191,13 @@ def states(op: Scan, streams: Mapping[str, Tensor]) -> Tensor:
     """All states [batch, time, states, channels] of a scan."""
     x, delta, b, _ = (streams[name] for name in op.sources)
     return scanned_states(x, delta, b, op.rate, op.exp, _start(op, x))
+
+
+def _convolved(op: Convolution, x: Tensor) -> Tensor:
+    _, high, wide = op.weight.shape
+    sides = (op.left, wide - 1 - op.left, op.above, high - 1 - op.above)
+    padded = nn.functional.pad(x.unflatten(1, (-1, op.columns)), (0, 0, *sides))
+    return convolved(padded, op.weight, op.bias).flatten(1, 2)
 
 
 def _scanned(op: Scan, streams: Mapping[str, Tensor]) -> Tensor:
@@ -202,18 +210,32 @@ def _start(op: Scan, x: Tensor) -> Tensor:
     return x.new_zeros(len(x), op.rate.shape[1], op.channels)
 
 
-def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:
+def _embedding(model: Mamba) -> Iterator[Operation]:
+    """The stem, if there is one, on every token; groups of tokens; and the linear map in front of the blocks."""
+    shape, name, channels = model.shape, "input", model.shape.features
+    yield Input(name=name, channels=channels)
+    if model.stem is not None:
+        yield _linear("stem", name, model.stem.weight, model.stem.bias)
+        name, channels = "stem_silu", model.config.stem
+        yield _silu(name, "stem", channels, model)
+    if shape.group > 1:
+        yield Flatten(name="group", channels=channels * shape.group, sources=(name,))
+        name = "group"
+    yield _linear("embed", name, model.embedding.weight, model.embedding.bias)
+
+
+def _block(p: str, block: Block, residual: str, tokens: int) -> Iterator[Operation]:
     """The streams of one block; their names begin with `p`."""
     config, d_inner = block.config, block.config.d_inner
     weight, bias = _behind_norm(block.norm, block.in_proj)
     yield Normalise(name=f"{p}norm", channels=config.d_model, sources=(residual,))
     yield _linear(f"{p}x", f"{p}norm", weight[:d_inner], bias[:d_inner])
     yield _linear(f"{p}z", f"{p}norm", weight[d_inner:], bias[d_inner:])
-    yield _convolution(f"{p}conv", f"{p}x", block.convolution)
+    yield _convolution(f"{p}conv", f"{p}x", block.convolution, tokens)
     x = f"{p}conv"
     if config.convolution_silu:
         x = f"{p}conv_silu"
-        yield _silu(x, f"{p}conv", block)
+        yield _silu(x, f"{p}conv", d_inner, block)
     parts = block.x_proj.weight.split([config.dt_rank, config.d_state, config.d_state])
     for name, part in zip(("dt", "b", "c"), parts, strict=True):
         yield _linear(f"{p}{name}", x, part, part.new_zeros(len(part)))
@@ -223,7 +245,7 @@ def _block(p: str, block: Block, residual: str) -> Iterator[Operation]:
         name=f"{p}scan", channels=d_inner, sources=sources,
         rate=block.rate, skip=block.skip, exp=block.exp, config=config.exp,
     )  # fmt: skip
-    yield _silu(f"{p}silu", f"{p}z", block)
+    yield _silu(f"{p}silu", f"{p}z", d_inner, block)
     yield Multiply(name=f"{p}gate", channels=d_inner, sources=(f"{p}scan", f"{p}silu"))
     yield _linear(f"{p}out", f"{p}gate", block.out_proj.weight, block.out_proj.bias)
     yield Add(name=f"{p}add", channels=config.d_model, sources=(residual, f"{p}out"))
@@ -237,7 +259,7 @@ def _within(operation: Operation, limit: float) -> Operation:
 
 def _head(model: Mamba, source: str) -> Iterator[Operation]:
     """Final norm and head; the mean's divisor goes into the head's weights."""
-    d_model, tokens = model.config.d_model, model.shape.tokens
+    d_model, tokens = model.config.d_model, model.tokens
     weight, bias = _behind_norm(model.norm, model.head)
     yield Normalise(name="norm", channels=d_model, sources=(source,))
     match model.config.head:
@@ -266,14 +288,24 @@ def _linear(name: str, source: str, weight: Tensor, bias: Tensor | None, kind: K
     return Linear(name=name, channels=len(weight), kind=kind, sources=(source,), weight=weight, bias=bias)
 
 
-def _convolution(name: str, source: str, layer: nn.Module) -> Operation:
-    if isinstance(layer, Pointwise):
-        return _linear(name, source, layer.linear.weight, layer.linear.bias)
-    assert isinstance(layer, Depthwise), "a block has one of two convolutions"
-    weight, bias = layer.weight, layer.bias
-    return Convolution(name=name, channels=len(weight), sources=(source,), weight=weight, bias=bias)
+def _convolution(name: str, source: str, layer: nn.Module, tokens: int) -> Operation:
+    """A causal convolution sees all `tokens` of a frame as one row."""
+    match layer:
+        case Pointwise():
+            return _linear(name, source, layer.linear.weight, layer.linear.bias)
+        case Depthwise():
+            weight, columns, above, left = layer.weight[:, None], tokens, 0, layer.weight.shape[1] - 1
+        case Square():
+            weight, columns, around = layer.weight, layer.shape.columns, layer.weight.shape[1] // 2
+            above, left = around, around
+        case _:
+            raise AssertionError("a block has one of three convolutions")
+    return Convolution(
+        name=name, channels=len(weight), sources=(source,), weight=weight, bias=layer.bias,
+        columns=columns, above=above, left=left,
+    )  # fmt: skip
 
 
-def _silu(name: str, source: str, block: Block) -> Activation:
-    config = block.config
-    return Activation(name=name, channels=config.d_inner, sources=(source,), silu=block.silu, config=config.silu)
+def _silu(name: str, source: str, channels: int, owner: Mamba | Block) -> Activation:
+    """SiLU as its `owner` has it."""
+    return Activation(name=name, channels=channels, sources=(source,), silu=owner.silu, config=owner.config.silu)

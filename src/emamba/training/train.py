@@ -57,7 +57,8 @@ def _start(config: Config, dataset: Dataset) -> Network:
     """The untrained network; one that gives coordinates begins at their mean."""
     rows, columns = grid(dataset.train.images, config.data)
     features = frames(dataset.train.images[:1], config.data).shape[2]
-    model = build(config.model, Shape(rows, columns, features), dataset.outputs)
+    high, wide = config.data.group
+    model = build(config.model, Shape(rows // high, columns // wide, features, high * wide), dataset.outputs)
     if dataset.task == "regression":
         with torch.no_grad():
             model.head.bias.copy_(torch.from_numpy(dataset.train.targets.mean(0)))
