@@ -65,7 +65,8 @@ class MambaConfig(_Section):
 
     With a `stem`, a linear map to so many channels and SiLU see each patch by itself; then the patches of a
     group become one token. A `square` convolution sees `d_conv` rows and columns of tokens around each one,
-    later ones too; `depthwise` the last `d_conv` tokens. Activations saturate at plus and minus `limit` (0: never), as integers do anyway.
+    later ones too; a `depthwise` one the last `d_conv` tokens. Activations saturate at plus and minus `limit`
+    (0: never), as integers do anyway.
     """
 
     kind: Literal["mamba"] = "mamba"
@@ -163,12 +164,14 @@ class AugmentationConfig(_Section):
 class TeacherConfig(_Section):
     """Distillation: the network of another recipe is trained first, then followed to a `share`.
 
-    `temperature` softens the classes of both, and means nothing for coordinates. Without a recipe there is
-    no teacher.
+    It sees training images `changed` at random as its student does, or `plain`: then it is asked once for
+    all, which takes no time in training. `temperature` softens the classes of both, and means nothing for
+    coordinates. Without a recipe there is no teacher.
     """
 
     recipe: str = ""
     share: Annotated[float, Field(ge=0, le=1)] = 0.7
+    sees: Literal["changed", "plain"] = "changed"
     temperature: Positive = 2.0
 
 

@@ -67,12 +67,13 @@ def test_softened_classes_are_nearest_when_equal_and_keep_the_size_of_gradients(
 def test_a_student_is_pulled_to_targets_and_teacher_by_their_shares(dataset):
     torch.manual_seed(0)
     student, teacher = Pooled(4, 4), Teacher(Pooled(1, 4), DataConfig(patch=(1, 1)))
-    images, targets = dataset.train.images[:20], torch.from_numpy(dataset.train.targets[:20])
+    places = np.arange(30, 50)
+    images = dataset.train.images[places]
 
     def loss(share: float) -> float:
-        return taught(student, config(teacher=TeacherConfig(share=share)), dataset, teacher)(images, targets).item()
+        return taught(student, config(teacher=TeacherConfig(share=share)), dataset, teacher)(images, places).item()
 
-    alone = taught(student, config(), dataset)(images, targets).item()
+    alone = taught(student, config(), dataset)(images, places).item()
     assert loss(0.0) == pytest.approx(alone)
     assert loss(0.25) == pytest.approx(0.75 * loss(0.0) + 0.25 * loss(1.0), rel=1e-5)
     assert loss(1.0) != pytest.approx(alone)
@@ -87,6 +88,29 @@ def test_a_teacher_measures_and_learns_nothing():
 
     student, teacher = Pooled(4, 4), Master(4, 4)
     images, dataset = np.ones((2, 2, 2, 1), np.float32), regression()
-    taught(student, config(), dataset, Teacher(teacher, DataConfig()))(images, torch.randn(2, 4)).backward()
+    for sees in ("changed", "plain"):
+        choice = config(teacher=TeacherConfig(sees=sees))
+        taught(student, choice, dataset, Teacher(teacher, DataConfig()))(images, np.arange(2)).backward()
     assert student.weight.grad is not None
     assert teacher.weight.grad is None
+
+
+def test_a_teacher_that_sees_plain_images_is_asked_once_for_those_of_the_split():
+    asked = []
+
+    class Master(Pooled):
+        def forward(self, tokens):
+            asked.append(len(tokens))
+            return super().forward(tokens)
+
+    torch.manual_seed(0)
+    dataset, student, master = regression(), Pooled(4, 4), Teacher(Master(4, 4), DataConfig())
+    plain, changed = (config(teacher=TeacherConfig(share=1.0, sees=sees)) for sees in ("plain", "changed"))
+    places = np.array([7, 30])
+    loss, images = taught(student, plain, dataset, master), dataset.train.images[places]
+    assert asked == [50]
+    assert loss(images, places).item() == pytest.approx(
+        taught(student, changed, dataset, master)(images, places).item()
+    )
+    assert loss(images, places).item() != loss(images, places + 1).item()
+    assert asked == [50, 2]

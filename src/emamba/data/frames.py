@@ -25,9 +25,9 @@ def frames(images: Images, choice: DataConfig) -> Frames:
     padded = np.pad(normalised(images, choice), [(0, 0), (margin, margin), (margin, margin), (0, 0)])
     window = high + 2 * margin, wide + 2 * margin
     every = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))
-    squares = every[:, ::high, ::wide].transpose(0, 1, 2, 4, 5, 3)
-    grouped = squares.reshape(len(images), rows // down, down, columns // across, across, -1)
-    return grouped.transpose(0, 1, 3, 2, 4, 5).reshape(len(images), rows * columns, -1).copy()
+    patches = np.array(every[:, ::high, ::wide].transpose(0, 1, 2, 4, 5, 3), order="C")
+    groups = patches.reshape(len(images), rows // down, down, columns // across, across, -1)
+    return groups.transpose(0, 1, 3, 2, 4, 5).reshape(len(images), rows * columns, -1)
 
 
 def grid(images: Images, choice: DataConfig) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from emamba.model import Mamba, exact_twin
 from emamba.quantization import streams
 from emamba.quantization.calibration import Scales, by_channel
 from emamba.quantization.lowering import lowered
-from emamba.training import Epoch, Fit, Progress, fit, reproducible, seen, silent, training_key, weights_hash
+from emamba.training import Epoch, Fit, Places, Progress, fit, reproducible, seen, silent, training_key, weights_hash
 
 
 def finetune(
@@ -45,7 +45,7 @@ def finetune(
     if not choice.finetune_epochs:
         return tuned, ()
 
-    def distance(images: Images, targets: Tensor) -> Tensor:
+    def distance(images: Images, _: Places) -> Tensor:
         tokens = seen(images, config.data)
         with torch.no_grad():
             wanted = teacher(tokens)

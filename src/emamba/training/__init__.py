@@ -1,7 +1,7 @@
 """Optimisers, loops, checkpoints, metrics."""
 
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
-from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
+from emamba.training.loop import Epoch, Fit, Places, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate, outputs, score
 from emamba.training.objective import Teacher, seen
 from emamba.training.train import train, training_key, weights_hash
@@ -9,6 +9,7 @@ from emamba.training.train import train, training_key, weights_hash
 __all__ = [
     "Epoch",
     "Fit",
+    "Places",
     "Progress",
     "Teacher",
     "evaluate",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -20,7 +21,8 @@ from emamba.errors import TrainingError
 from emamba.training.augmentation import augmented
 from emamba.training.memory import recall, remember
 
-Loss = Callable[[Images, Tensor], Tensor]  # of images [batch, height, width, channels] and targets [batch, ...]
+Places = NDArray[np.int64]  # in the split that trains: [batch]
+Loss = Callable[[Images, Places], Tensor]  # of images [batch, height, width, channels], changed, and their places
 Measure = Callable[[nn.Module], float]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done
 
@@ -53,7 +55,7 @@ def silent(done: int, total: int, label: str) -> None:
 
 
 def fit(model: nn.Module, objective: Loss, split: Split, training: TrainingConfig, how: Fit) -> tuple[Epoch, ...]:
-    """Trains the parameters of `model` in place so that `objective` gets small on `split`."""
+    """Trains the parameters of `model` in place so that `objective` gets small on the images of `split`."""
     run = _Run(model, objective, split, training, how)
     for epoch in range(run.resumed() + 1, training.epochs + 1):
         loss = run.pass_over(epoch)
@@ -86,15 +88,15 @@ class _Run:
         torch.manual_seed(int(rng.integers(1 << 62)))
         order, size, total = rng.permutation(len(self.split)), self.training.batch_size, 0.0
         for number in range(self.batches):
-            batch = self.split[order[number * size : (number + 1) * size]]
-            images = augmented(batch.images, self.training.augmentation, rng)
-            total += self._step(epoch, images, torch.from_numpy(batch.targets))
+            places = order[number * size : (number + 1) * size]
+            images = augmented(self.split.images[places], self.training.augmentation, rng)
+            total += self._step(epoch, images, places)
             done = (epoch - 1) * self.batches + number + 1
             self.how.progress(done, self.training.epochs * self.batches, self.how.label)
         return total / self.batches
 
-    def _step(self, epoch: int, images: Images, targets: Tensor) -> float:
-        loss = self.objective(images, targets)
+    def _step(self, epoch: int, images: Images, places: Places) -> float:
+        loss = self.objective(images, places)
         self.optimizer.zero_grad()
         loss.backward()
         steepness = nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, mse_loss
 
-from emamba.config import Config, DataConfig
+from emamba.config import Config, DataConfig, TeacherConfig
 from emamba.data import Dataset, Images, frames
-from emamba.training.loop import Loss
+from emamba.training.loop import Loss, Places
+from emamba.training.metrics import outputs
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # of outputs [batch, outputs] from targets or other outputs
 
@@ -25,23 +26,37 @@ class Teacher:
 
 
 def taught(model: nn.Module, config: Config, dataset: Dataset, teacher: Teacher | None = None) -> Loss:
-    """The loss of `model` for images and targets, mixed with its distance from `teacher` if there is one.
+    """The distance of `model` from the targets of `dataset.train`, mixed with that from `teacher` if there is one.
 
     Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.
     """
     plain, choice = distance(config, dataset), config.training.teacher
+    targets = torch.from_numpy(dataset.train.targets)
     if teacher is None:
-        return lambda images, targets: plain(model(seen(images, config.data)), targets)
-    teacher.network.eval()
+        return lambda images, places: plain(model(seen(images, config.data)), targets[places])
+    wanted = _wanted(teacher, choice, dataset)
     follow = plain if dataset.task == "regression" else softened(choice.temperature)
 
-    def mixed(images: Images, targets: Tensor) -> Tensor:
-        with torch.no_grad():
-            wanted = teacher.network(seen(images, teacher.data))
+    def mixed(images: Images, places: Places) -> Tensor:
         found = model(seen(images, config.data))
-        return (1 - choice.share) * plain(found, targets) + choice.share * follow(found, wanted)
+        own, followed = plain(found, targets[places]), follow(found, wanted(images, places))
+        return (1 - choice.share) * own + choice.share * followed
 
     return mixed
+
+
+def _wanted(teacher: Teacher, choice: TeacherConfig, dataset: Dataset) -> Callable[[Images, Places], Tensor]:
+    """What `teacher` gives for images, as its student sees them or as they are: [batch, outputs]."""
+    if choice.sees == "plain":
+        known = torch.from_numpy(outputs(teacher.network, dataset.train.images, teacher.data))
+        return lambda _, places: known[places]
+    teacher.network.eval()
+
+    @torch.no_grad()
+    def asked(images: Images, _: Places) -> Tensor:
+        return teacher.network(seen(images, teacher.data))
+
+    return asked
 
 
 def seen(images: Images, choice: DataConfig) -> Tensor:
