@@ -170,19 +170,65 @@ def two(kind: type[Multiply] | type[Add], channels: int, dtype: Integer = INT8, 
 def pool_joined() -> tuple[Operation, ...]:
     """A pool, which swallows a frame, beside a path that gives beats of the frame's one token early."""
     pool = Pool(name="pool", source="input", channels=16, dtype=INT8, fraction_bits=4, shift=2)
-    flatten = Flatten(name="flat", source="one", channels=16, dtype=INT8, fraction_bits=4)
-    joined = Add(
-        name="joined", left="flat", right="pool", channels=16, dtype=INT8, fraction_bits=4,
+    return pick("one", 16, 0, 1), flatten("flat", "one", 16), pool, joined("flat", "pool", 16)
+
+
+def flatten(name: str, source: str, channels: int) -> Flatten:
+    return Flatten(name=name, source=source, channels=channels, dtype=INT8, fraction_bits=4)
+
+
+def flatten_cases(rng: np.random.Generator) -> list[Case]:
+    """Each operation that sees frames, behind a flatten that leaves several tokens; what gathers, in chains."""
+    pairs, threes = flatten("pairs", "input", 6), flatten("threes", "input", 9)
+    pool = Pool(name="pool", source="pairs", channels=6, dtype=INT8, fraction_bits=4, shift=1)
+    halves = [
+        replace(pool, name="left"),
+        replace(pool, name="sum", source="threes", channels=9),
+        replace(pick("right", 9, 2, 6), source="sum"),
+    ]
+    return [
+        case("flatten_pairs", rng, 6, 3, pairs),
+        case("flatten_one", rng, 3, 3, flatten("alone", "input", 3)),
+        case("flatten_twice", rng, 12, 3, pairs, flatten("rest", "pairs", 18)),
+        case("flatten_to_one", rng, 12, 3, pairs, flatten("rest", "pairs", 36)),
+        case("pool_of_pairs", rng, 6, 3, pairs, pool),
+        case("flatten_pool", rng, 6, 3, pairs, pool, flatten("last", "pool", 6)),
+        case("norm_of_pairs", rng, 8, 3, pairs, replace(norm(6), source="pairs")),
+        case("convolution_of_pairs", rng, 14, 3, pairs, replace(convolution(rng, 6, 4, 7), source="pairs")),
+        behind(scan_case("scan_of_fours", 5, 6, 2)),
+        case("pairs_and_threes", rng, 6, 3, pairs, threes, *halves, joined("left", "right", 6)),
+        case("flatten_joined", rng, 16, 4, *stem_joined()),
+    ]
+
+
+def behind(it: Case) -> Case:
+    """`it` behind a flatten that makes its tokens of four."""
+    graph = it.graph
+    tokens, channels = 4 * graph.tokens, graph.input.channels // 4
+    operations = [replace(op, source="fours") if isinstance(op, Linear) else op for op in graph.operations[1:]]
+    operations = source(channels), flatten("fours", "input", 4 * channels), *operations
+    return Case(check(Graph(graph.name, tokens, operations)), it.frames.reshape(len(it.frames), tokens, channels))
+
+
+def joined(left: str, right: str, channels: int) -> Add:
+    return Add(
+        name="joined", left=left, right=right, channels=channels, dtype=INT8, fraction_bits=4,
         left_shift=0, right_shift=0, shift=0,
     )  # fmt: skip
-    return pick("one", 16, 0, 1), flatten, pool, joined
+
+
+def stem_joined() -> tuple[Operation, ...]:
+    """What flattens late and swallows long tokens, beside a path that flattens at once."""
+    early, late = flatten("early", "input", 16), flatten("late", "same", 16)
+    longer = replace(pick("longer", 16, 0, 16), source="late")
+    again = replace(longer, name="again", source="longer")
+    return pick("same", 4, 0, 4), late, early, longer, again, joined("again", "early", 16)
 
 
 def operation_cases() -> list[Case]:
     """At least one case for each operation."""
     rng = np.random.default_rng(2508_10370)
     pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=1)
-    flatten = Flatten(name="flatten", source="input", channels=24, dtype=INT8, fraction_bits=4)
     return [
         case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
         case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 6, UINT8)),
@@ -199,13 +245,14 @@ def operation_cases() -> list[Case]:
         case("add", rng, 4, 12, *two(Add, 6, left_shift=2, right_shift=0, shift=2)),
         case("add_up", rng, 4, 12, *two(Add, 6, left_shift=0, right_shift=1, shift=0)),
         case("pool", rng, 5, 6, pool),
-        case("flatten", rng, 4, 6, flatten),
+        case("flatten", rng, 4, 6, flatten("flatten", "input", 24)),
         case("pool_joined", rng, 16, 16, *pool_joined()),
         scan_case("scan_table", 1, 12, 4),
         scan_case("scan_segments", 2, 12, 4, segments=True),
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),
         *wide_cases(rng),
         *mixed_cases(rng),
+        *flatten_cases(rng),
     ]
 
 
@@ -271,6 +318,12 @@ class Network:
         drawn = linear(self.rng, self.tensors[source].shape[2], outputs, 0)
         return self.add(replace(drawn, bias=drawn.bias // 8), name, dtype, source=source)
 
+    def stem(self, width: int, count: int) -> str:
+        """Small tokens through a linear operation and an activation, then `count` of them as one."""
+        small = self.linear("stem", "input", width)
+        curved = self.add(self.silu(width), "stem_silu", source=small)
+        return self.add(flatten("", "", count * width), "stem_flatten", source=curved)
+
     def block(self, name: str, stream: str) -> str:
         """A Mamba block behind `stream`, of random sizes and curves."""
         rng, bits, width = self.rng, self.dtype.bits, self.tensors[stream].shape[2]
@@ -313,19 +366,20 @@ def random_network(seed: int) -> Case:
     """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
 
     Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
-    shifts that are each channel's own.
+    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several.
     """
     rng = np.random.default_rng(seed)
     tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
-    network = Network(rng, tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
-    stream = network.linear("embedding", "input", int(rng.integers(3, 11)))
+    count = int(np.random.default_rng(seed).integers(2, 5)) if seed % 4 == 1 else 1
+    network = Network(rng, count * tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
+    first = network.stem(int(rng.integers(2, 6)), count) if count > 1 else "input"
+    stream = network.linear("embedding", first, int(rng.integers(3, 11)))
     for name in ("block0", "block1"):
         stream = network.block(name, stream)
     width = network.tensors[stream].shape[2]
     last = network.add(norm(width, dtype), "head_norm", source=stream)
     pool = Pool(name="", source="", channels=width, dtype=dtype, fraction_bits=4, shift=0)
-    flatten = Flatten(name="", source="", channels=tokens * width, dtype=dtype, fraction_bits=4)
     if seed % 3 < 2:
-        last = network.add((pool, flatten)[seed % 3], "head_token", source=last)
+        last = network.add((pool, flatten("", "", tokens * width))[seed % 3], "head_token", source=last)
     network.linear("head", last, int(rng.integers(2, 12)), Integer(int(rng.choice([8, 16, 20]))))
-    return Case(check(Graph(f"network{seed}", tokens, tuple(network.operations))), network.frames)
+    return Case(check(Graph(f"network{seed}", network.tokens, tuple(network.operations))), network.frames)

@@ -47,7 +47,7 @@ def slowest_stage(case: Case, built: Simulator) -> int:
     return max(stage.cycles * graph.frame_tokens(source) for stage in stages for source in stage.sources)
 
 
-@pytest.mark.parametrize(("seed", "interval_cycles"), [(3, 9), (0, 16), (1, 60), (2, 400)])
+@pytest.mark.parametrize(("seed", "interval_cycles"), [(3, 9), (0, 16), (5, 12), (1, 60), (2, 400)])
 def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simulators):
     case = random_network(seed)
     built = simulator(case, interval_cycles, simulators)
