@@ -19,7 +19,10 @@ MODELS = {
         d_model=8, d_state=2, d_conv=1, silu=EXACT, exp=EXACT, head="pool", convolution_silu=True, limit=1.0
     ),
     "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
+    "grid": MambaConfig(stem=5, d_model=6, d_state=2, convolution="square", d_conv=3, silu=EXACT, limit=2.0),
 }
+DATA = {name: DataConfig(group=(2, 1) if name == "grid" else (1, 1)) for name in MODELS}
+SHAPES = {name: Shape(2, 4, 4, 2) if name == "grid" else Shape(4, 4, 4) for name in MODELS}
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
     "paper": QuantizationConfig(weight_scales="channel"),
     "bare": QuantizationConfig(
@@ -39,6 +42,7 @@ def recipe(variant: str) -> Config:
     """A recipe that trains for a moment only."""
     return Config(
         name=variant,
+        data=DATA[variant],
         model=MODELS[variant],
         training=TrainingConfig(epochs=2, batch_size=20, learning_rate=0.02),
         quantization=INTEGERS[variant].model_copy(update={"finetune_epochs": 1}),
@@ -48,7 +52,7 @@ def recipe(variant: str) -> Config:
 def built(variant: str) -> Mamba:
     """A model whose every parameter is random, so that none hides behind a 0 or 1."""
     torch.manual_seed(11)
-    model = Mamba(MODELS[variant], Shape(4, 4, 4), 10)
+    model = Mamba(MODELS[variant], SHAPES[variant], 10)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -43,11 +43,12 @@ def test_what_is_not_a_number_stays_so():
     assert layers.ranged(x).isnan().any(1).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("kernel", [1, 4])
+@pytest.mark.parametrize("kernel", [(1, 1), (1, 4), (3, 2)])
 @pytest.mark.parametrize("channels", [3, 8, 17])
 def test_convolved(channels, kernel):
-    x = torch.randn(2, channels, 5 + kernel - 1).mT
-    compared(layers.convolved, layers.convolved, x, torch.randn(channels, kernel), torch.randn(channels))
+    high, wide = kernel
+    x = torch.randn(2, 3 + high - 1, channels, 5 + wide - 1).mT
+    compared(layers.convolved, layers.convolved, x, torch.randn(channels, high, wide), torch.randn(channels))
 
 
 def test_channels_fill_whole_vectors():

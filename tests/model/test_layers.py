@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import exp_segments, silu_segments
-from emamba.model import layers
+from emamba.model import Shape, layers
 
 
 def test_range_norm_is_its_formula_and_a_token_without_range_becomes_beta():
@@ -73,6 +74,15 @@ def test_depthwise_of_kernel_one_has_an_empty_window():
     y, window = depthwise(torch.ones(2, 5, 3), torch.zeros(2, 0, 3))
     assert window.shape == (2, 0, 3)
     torch.testing.assert_close(y[0, 0], depthwise.weight[:, 0] + depthwise.bias)
+
+
+def test_square_sees_the_tokens_around_each_one_and_zeros_beyond_the_grid():
+    square = layers.Square(3, 3, Shape(2, 4, 5))
+    x = torch.randn(2, 8, 3)
+    y, _ = square(x, torch.zeros(2, 0, 3))
+    grid = x.mT.unflatten(2, (2, 4))  # [batch, channels, rows, columns]
+    expected = nn.functional.conv2d(grid, square.weight[:, None], square.bias, padding=1, groups=3)
+    torch.testing.assert_close(y, expected.flatten(2).mT)
 
 
 def test_a_limit_saturates_and_passes_no_gradient_beyond():

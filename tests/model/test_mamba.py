@@ -4,6 +4,7 @@ import torch
 
 from emamba.config import CurveConfig, MambaConfig
 from emamba.curve import exp_segments, silu_segments
+from emamba.errors import ConfigError
 from emamba.model import Mamba, Shape, exact_twin, parameter_count, twin
 
 EXACT = CurveConfig(form="exact")
@@ -17,6 +18,7 @@ FORMS = {
     "exact": MambaConfig(d_model=6, norm="layer", delta="softplus", silu=EXACT, convolution_silu=True),
     "flatten": MambaConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
     "stem": MambaConfig(d_model=6, d_state=3, stem=3),
+    "square": MambaConfig(d_model=6, d_state=3, convolution="square", d_conv=3),
 }  # fmt: skip
 
 
@@ -45,11 +47,20 @@ def test_forward_is_the_reference(model):
 
 
 def test_steps_reach_what_forward_gives(model):
+    if model.config.convolution == "square":
+        pytest.skip("it looks ahead")
     tokens, state = frames(), model.start(3)
     for t in range(7):
         logits, state = model.step(tokens[:, 2 * t : 2 * t + 2], state)
     torch.testing.assert_close(logits, model(tokens))
     assert state.seen == 7
+
+
+def test_a_model_that_looks_ahead_takes_no_steps():
+    model = built(FORMS["square"])
+    with pytest.raises(ConfigError, match="looks ahead") as caught:
+        model.step(frames()[:, :2], model.start(3))
+    assert "forward" in caught.value.hint
 
 
 def test_the_paper_form_of_mars_has_17217_parameters():
@@ -131,6 +142,11 @@ def block(config, p, tokens):
     inner, state, rank = config.d_inner, config.d_state, config.dt_rank
     h = np.zeros((inner, state))
     past = [np.zeros(inner)] * config.d_conv
+    if config.convolution == "square":  # of a grid of one row: only the middle row of taps meets tokens
+        taken = [(p["in_proj.weight"] @ normalised(config, p, t) + p.get("in_proj.bias", 0))[:inner] for t in tokens]
+        around = [np.zeros(inner), *taken, np.zeros(inner)]
+        taps = p["convolution.weight"][:, 1].T
+        squares = [sum(taps * around[t : t + 3]) + p["convolution.bias"] for t in range(len(tokens))]
     result = []
     for token in tokens:
         both = p["in_proj.weight"] @ normalised(config, p, token) + p.get("in_proj.bias", 0)
@@ -138,6 +154,8 @@ def block(config, p, tokens):
         past = [*past[1:], x]
         if config.convolution == "pointwise":
             x = p["convolution.linear.weight"] @ x + p["convolution.linear.bias"]
+        elif config.convolution == "square":
+            x = squares[len(result)]
         else:
             taps = p["convolution.weight"].T
             x = sum(tap * old for tap, old in zip(taps, past, strict=True)) + p["convolution.bias"]

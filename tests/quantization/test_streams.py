@@ -46,6 +46,7 @@ def test_streams_are_named_by_block_and_part():
 def test_heads_and_optional_parts_have_their_streams():
     assert [op.name for op in streams.unfold(built("paper"))][-3:] == ["norm", "head", "pool"]
     assert [op.name for op in streams.unfold(built("tables"))][-3:] == ["norm", "pool", "head"]
+    assert [op.name for op in streams.unfold(built("grid"))][:5] == ["input", "stem", "stem_silu", "group", "embed"]
     assert "b1_conv_silu" in [op.name for op in streams.unfold(built("tables"))]
     pointwise = next(op for op in streams.unfold(built("paper")) if op.name == "b0_conv")
     assert isinstance(pointwise, streams.Linear)

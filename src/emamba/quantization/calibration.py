@@ -51,7 +51,7 @@ def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationCon
     found = streams.run(operations, torch.from_numpy(tokens))
     chosen = dict(item for operation in operations for item in _chosen(operation, found, config))
     weighted = [op for op in operations if isinstance(op, streams.Linear | streams.Convolution)]
-    return Scales(chosen, {op.name: weight_scales(_real(op.weight.flatten(1)), config) for op in weighted})
+    return Scales(chosen, {op.name: weight_scales(_real(op.weight), config) for op in weighted})
 
 
 def by_channel(fraction_bits: Integers, weight: Tensor) -> Integers:
@@ -107,13 +107,13 @@ def closest(values: Real, dtype: Integer) -> int:
 
 
 def weight_scales(weight: Real, config: QuantizationConfig) -> Integers:
-    """Fraction bits [channels] of `weight` [channels, inputs], as `quantization.weight_scales` asks.
+    """Fraction bits [channels] of `weight` [channels, ...], as `quantization.weight_scales` asks.
 
     Scales of channels differ by as much as hardware can choose from, counted from the coarsest: channels
     with the smallest weights have coarser scales than their own would be. Channels without weights have
     nothing to say.
     """
-    dtype = Integer(config.weight_bits)
+    dtype, weight = Integer(config.weight_bits), weight.reshape(len(weight), -1)
     used = weight.any(axis=1)
     if config.weight_scales == "tensor" or not used.any():
         return np.full(len(weight), closest(weight, dtype))
