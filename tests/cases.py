@@ -144,12 +144,20 @@ def norm(channels: int, dtype: Integer = INT8) -> RangeNorm:
     )
 
 
-def convolution(rng: np.random.Generator, channels: int, kernel: int, shift: Shift) -> Convolution:
+def convolution(
+    rng: np.random.Generator, channels: int, size: tuple[int, int], own: tuple[int, int], columns: int, shift: Shift
+) -> Convolution:
+    """A window of `size` (rows, columns) in which the output's own token has the place `own` (above, left)."""
     return Convolution(
         name="convolution", source="input", channels=channels, dtype=INT8, fraction_bits=4,
-        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels),
-        shift=np.resize(shift, channels),
+        weight=rng.integers(-128, 128, (channels, *size)), bias=rng.integers(-999, 999, channels),
+        shift=np.resize(shift, channels), columns=columns, above=own[0], left=own[1],
     )  # fmt: skip
+
+
+def causal(rng: np.random.Generator, channels: int, kernel: int, tokens: int, shift: Shift) -> Convolution:
+    """The last `kernel` of a frame's `tokens`."""
+    return convolution(rng, channels, (1, kernel), (0, kernel - 1), tokens, shift)
 
 
 def activation(table: bool) -> Activation:
@@ -189,8 +197,8 @@ def operation_cases() -> list[Case]:
         case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(18))),
         saturation_case("linear_border", 4),
         case("linear_one", rng, 3, 1, linear(rng, 1, 1, 6)),
-        case("convolution", rng, 7, 6, convolution(rng, 6, 4, 7)),
-        case("convolution_one", rng, 3, 4, convolution(rng, 4, 1, 6)),
+        case("convolution", rng, 7, 6, causal(rng, 6, 4, 7, 7)),
+        case("convolution_one", rng, 3, 4, causal(rng, 4, 1, 3, 6)),
         case("range_norm", rng, 4, 10, norm(10)),
         case("range_norm_unsigned", rng, 4, 6, norm(6, UINT8), dtype=UINT8),
         case("activation_table", rng, 44, 6, activation(table=True)),
@@ -206,6 +214,7 @@ def operation_cases() -> list[Case]:
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),
         *wide_cases(rng),
         *mixed_cases(rng),
+        *grid_cases(rng),
     ]
 
 
@@ -228,8 +237,37 @@ def mixed_cases(rng: np.random.Generator) -> list[Case]:
         case("linear_mixed_up", rng, 3, 4, linear(rng, 4, 6, [-2, 1, 0, -1], Integer(16))),
         case("linear_mixed", rng, 3, 12, linear(rng, 12, 12, [7, 5, 6, 8, 7])),
         saturation_case("linear_mixed_border", [2, 4, 1, 3, 4]),
-        case("convolution_mixed", rng, 7, 6, convolution(rng, 6, 4, [6, 4, 7])),
+        case("convolution_mixed", rng, 7, 6, causal(rng, 6, 4, 7, [6, 4, 7])),
     ]
+
+
+def grid_cases(rng: np.random.Generator) -> list[Case]:
+    """Windows that look ahead: around the token and beside it, on grids of one row, of one column and of one token."""
+    return [
+        case("convolution_square", rng, 12, 4, convolution(rng, 4, (3, 3), (1, 1), 4, 8)),
+        case("convolution_large", rng, 15, 2, convolution(rng, 2, (5, 5), (2, 2), 5, 9)),
+        case("convolution_row", rng, 6, 3, convolution(rng, 3, (1, 3), (0, 1), 6, 7)),
+        case("convolution_column", rng, 4, 3, convolution(rng, 3, (3, 3), (1, 1), 1, 7)),
+        case("convolution_ahead", rng, 8, 4, convolution(rng, 4, (3, 2), (0, 0), 2, 8)),
+        case("convolution_behind", rng, 6, 2, convolution(rng, 2, (2, 3), (1, 2), 3, 8)),
+        case("convolution_beyond", rng, 4, 4, convolution(rng, 4, (7, 3), (3, 1), 2, 8)),
+        case("convolution_token", rng, 1, 6, convolution(rng, 6, (3, 3), (1, 1), 1, [6, 4, 7])),
+        case("convolution_square_mixed", rng, 6, 3, convolution(rng, 3, (3, 3), (2, 1), 3, [7, 5, 8])),
+        case("convolution_joined", rng, 12, 4, *convolution_joined(rng)),
+    ]
+
+
+def convolution_joined(rng: np.random.Generator) -> tuple[Operation, ...]:
+    """A convolution that looks six tokens ahead, and a gate and a residual path that wait for it."""
+    gated = Multiply(
+        name="gated", left="convolution", right="gate", channels=4, dtype=INT8, fraction_bits=4, shift=6
+    )  # fmt: skip
+    joined = Add(
+        name="joined", left="input", right="gated", channels=4, dtype=INT8, fraction_bits=4,
+        left_shift=0, right_shift=0, shift=0,
+    )  # fmt: skip
+    ahead = convolution(rng, 4, (3, 3), (1, 0), 4, 8)
+    return pick("x", 4, 0, 4), replace(ahead, source="x"), pick("gate", 4, 0, 4), gated, joined
 
 
 class Network:
@@ -260,7 +298,7 @@ class Network:
         """`op` with the shifts of its channels."""
         if self.mixed:
             smaller = np.random.default_rng(len(self.operations)).integers(0, 3, op.channels)
-            op = replace(op, weight=op.weight >> smaller[:, None], bias=op.bias >> smaller)
+            op = replace(op, weight=(op.weight.T >> smaller).T, bias=op.bias >> smaller)
         exact = execute(replace(op, shift=np.zeros(op.channels, int), dtype=Integer(60)), self.tensors)
         if not self.mixed:
             return replace(op, shift=np.full(op.channels, usual_shift(exact, op.dtype, axis=None)))
@@ -278,7 +316,7 @@ class Network:
         normed = self.add(norm(width, self.dtype), f"{name}_norm", source=stream)
         x = self.linear(f"{name}_x", normed, inner)
         z = self.linear(f"{name}_z", normed, inner)
-        x = self.add(convolution(rng, inner, int(rng.integers(1, 5)), 0), f"{name}_convolution", source=x)
+        x = self.add(self.convolution(inner), f"{name}_convolution", source=x)
         dt = self.linear(f"{name}_dt", x, int(rng.integers(1, 4)))
         delta = self.linear(f"{name}_delta", dt, inner, UINT8)
         b, c = self.linear(f"{name}_b", x, states), self.linear(f"{name}_c", x, states)
@@ -293,6 +331,16 @@ class Network:
             left_shift=int(rng.integers(3)), right_shift=int(rng.integers(3)), shift=0,
         )  # fmt: skip
         return self.add(joined, name, left=stream, right=out)
+
+    def convolution(self, channels: int) -> Convolution:
+        """A causal one, or one that may look ahead, on a grid of random sides."""
+        rng, tokens = self.rng, self.tokens
+        if rng.integers(2):
+            return causal(rng, channels, int(rng.integers(1, 5)), tokens, 0)
+        high, wide = rng.integers(1, 4, 2).tolist()
+        own = int(rng.integers(high)), int(rng.integers(wide))
+        columns = int(rng.choice([side for side in range(1, tokens + 1) if tokens % side == 0]))
+        return convolution(rng, channels, (high, wide), own, columns, 0)
 
     def silu(self, channels: int) -> Activation:
         """As a table or as segments; either reaches from about -5 to 11."""
