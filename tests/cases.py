@@ -27,7 +27,6 @@ from emamba.graph import (
     Scan,
     check,
 )
-from emamba.graph.golden import execute
 
 INT8, UINT8 = Integer(8), Integer(8, signed=False)
 
@@ -178,19 +177,65 @@ def two(kind: type[Multiply] | type[Add], channels: int, dtype: Integer = INT8, 
 def pool_joined() -> tuple[Operation, ...]:
     """A pool, which swallows a frame, beside a path that gives beats of the frame's one token early."""
     pool = Pool(name="pool", source="input", channels=16, dtype=INT8, fraction_bits=4, shift=2)
-    flatten = Flatten(name="flat", source="one", channels=16, dtype=INT8, fraction_bits=4)
-    joined = Add(
-        name="joined", left="flat", right="pool", channels=16, dtype=INT8, fraction_bits=4,
+    return pick("one", 16, 0, 1), flatten("flat", "one", 16), pool, joined("flat", "pool", 16)
+
+
+def flatten(name: str, source: str, channels: int) -> Flatten:
+    return Flatten(name=name, source=source, channels=channels, dtype=INT8, fraction_bits=4)
+
+
+def flatten_cases(rng: np.random.Generator) -> list[Case]:
+    """Each operation that sees frames, behind a flatten that leaves several tokens; what gathers, in chains."""
+    pairs, threes = flatten("pairs", "input", 6), flatten("threes", "input", 9)
+    pool = Pool(name="pool", source="pairs", channels=6, dtype=INT8, fraction_bits=4, shift=1)
+    halves = [
+        replace(pool, name="left"),
+        replace(pool, name="sum", source="threes", channels=9),
+        replace(pick("right", 9, 2, 6), source="sum"),
+    ]
+    return [
+        case("flatten_pairs", rng, 6, 3, pairs),
+        case("flatten_one", rng, 3, 3, flatten("alone", "input", 3)),
+        case("flatten_twice", rng, 12, 3, pairs, flatten("rest", "pairs", 18)),
+        case("flatten_to_one", rng, 12, 3, pairs, flatten("rest", "pairs", 36)),
+        case("pool_of_pairs", rng, 6, 3, pairs, pool),
+        case("flatten_pool", rng, 6, 3, pairs, pool, flatten("last", "pool", 6)),
+        case("norm_of_pairs", rng, 8, 3, pairs, replace(norm(6), source="pairs")),
+        case("convolution_of_pairs", rng, 14, 3, pairs, replace(causal(rng, 6, 4, 7, 7), source="pairs")),
+        behind(scan_case("scan_of_fours", 5, 6, 2)),
+        case("pairs_and_threes", rng, 6, 3, pairs, threes, *halves, joined("left", "right", 6)),
+        case("flatten_joined", rng, 16, 4, *stem_joined()),
+    ]
+
+
+def behind(it: Case) -> Case:
+    """`it` behind a flatten that makes its tokens of four."""
+    graph = it.graph
+    tokens, channels = 4 * graph.tokens, graph.input.channels // 4
+    operations = [replace(op, source="fours") if isinstance(op, Linear) else op for op in graph.operations[1:]]
+    operations = source(channels), flatten("fours", "input", 4 * channels), *operations
+    return Case(check(Graph(graph.name, tokens, operations)), it.frames.reshape(len(it.frames), tokens, channels))
+
+
+def joined(left: str, right: str, channels: int) -> Add:
+    return Add(
+        name="joined", left=left, right=right, channels=channels, dtype=INT8, fraction_bits=4,
         left_shift=0, right_shift=0, shift=0,
     )  # fmt: skip
-    return pick("one", 16, 0, 1), flatten, pool, joined
+
+
+def stem_joined() -> tuple[Operation, ...]:
+    """What flattens late and swallows long tokens, beside a path that flattens at once."""
+    early, late = flatten("early", "input", 16), flatten("late", "same", 16)
+    longer = replace(pick("longer", 16, 0, 16), source="late")
+    again = replace(longer, name="again", source="longer")
+    return pick("same", 4, 0, 4), late, early, longer, again, joined("again", "early", 16)
 
 
 def operation_cases() -> list[Case]:
     """At least one case for each operation."""
     rng = np.random.default_rng(2508_10370)
     pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=1)
-    flatten = Flatten(name="flatten", source="input", channels=24, dtype=INT8, fraction_bits=4)
     return [
         case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
         case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 6, UINT8)),
@@ -207,7 +252,7 @@ def operation_cases() -> list[Case]:
         case("add", rng, 4, 12, *two(Add, 6, left_shift=2, right_shift=0, shift=2)),
         case("add_up", rng, 4, 12, *two(Add, 6, left_shift=0, right_shift=1, shift=0)),
         case("pool", rng, 5, 6, pool),
-        case("flatten", rng, 4, 6, flatten),
+        case("flatten", rng, 4, 6, flatten("flatten", "input", 24)),
         case("pool_joined", rng, 16, 16, *pool_joined()),
         scan_case("scan_table", 1, 12, 4),
         scan_case("scan_segments", 2, 12, 4, segments=True),
@@ -215,6 +260,7 @@ def operation_cases() -> list[Case]:
         *wide_cases(rng),
         *mixed_cases(rng),
         *grid_cases(rng),
+        *flatten_cases(rng),
     ]
 
 
@@ -259,121 +305,9 @@ def grid_cases(rng: np.random.Generator) -> list[Case]:
 
 def convolution_joined(rng: np.random.Generator) -> tuple[Operation, ...]:
     """A convolution that looks six tokens ahead, and a gate and a residual path that wait for it."""
+    ahead = convolution(rng, 4, (3, 3), (1, 0), 4, 8)
     gated = Multiply(
         name="gated", left="convolution", right="gate", channels=4, dtype=INT8, fraction_bits=4, shift=6
     )  # fmt: skip
-    joined = Add(
-        name="joined", left="input", right="gated", channels=4, dtype=INT8, fraction_bits=4,
-        left_shift=0, right_shift=0, shift=0,
-    )  # fmt: skip
-    ahead = convolution(rng, 4, (3, 3), (1, 0), 4, 8)
-    return pick("x", 4, 0, 4), replace(ahead, source="x"), pick("gate", 4, 0, 4), gated, joined
-
-
-class Network:
-    """A graph that grows over one set of frames; every operation gets the shift that makes its tensor lively.
-
-    With `mixed`, channels of linear operations and convolutions have weights of different sizes, and a shift each.
-    """
-
-    def __init__(self, rng: np.random.Generator, tokens: int, channels: int, dtype: Integer, mixed: bool) -> None:
-        self.rng, self.tokens, self.dtype, self.mixed = rng, tokens, dtype, mixed
-        self.frames = border_frames(rng, tokens, channels, dtype)
-        self.operations: list[Operation] = [source(channels, dtype)]
-        self.tensors = {"input": self.frames}
-
-    def add(self, op: Operation, name: str, dtype: Integer | None = None, **sources: str) -> str:
-        """Appends `op`, most of whose values then fit its type, while some are cut; gives its name."""
-        op = replace(op, name=name, dtype=dtype or self.dtype, **sources)
-        if isinstance(op, Linear | Convolution):
-            op = self.shifted(op)
-        elif hasattr(op, "shift"):
-            exact = execute(replace(op, shift=0, dtype=Integer(60)), self.tensors)
-            op = replace(op, shift=int(usual_shift(exact, op.dtype, axis=None)))
-        self.operations.append(op)
-        self.tensors[name] = execute(op, self.tensors)
-        return name
-
-    def shifted(self, op: Linear | Convolution) -> Linear | Convolution:
-        """`op` with the shifts of its channels."""
-        if self.mixed:
-            smaller = np.random.default_rng(len(self.operations)).integers(0, 3, op.channels)
-            op = replace(op, weight=(op.weight.T >> smaller).T, bias=op.bias >> smaller)
-        exact = execute(replace(op, shift=np.zeros(op.channels, int), dtype=Integer(60)), self.tensors)
-        if not self.mixed:
-            return replace(op, shift=np.full(op.channels, usual_shift(exact, op.dtype, axis=None)))
-        own = usual_shift(exact, op.dtype, axis=(0, 1))
-        return replace(op, shift=np.maximum(own, own.max() - 3))
-
-    def linear(self, name: str, source: str, outputs: int, dtype: Integer | None = None) -> str:
-        drawn = linear(self.rng, self.tensors[source].shape[2], outputs, 0)
-        return self.add(replace(drawn, bias=drawn.bias // 8), name, dtype, source=source)
-
-    def block(self, name: str, stream: str) -> str:
-        """A Mamba block behind `stream`, of random sizes and curves."""
-        rng, bits, width = self.rng, self.dtype.bits, self.tensors[stream].shape[2]
-        inner, states = int(rng.integers(4, 13)), int(rng.integers(1, 6))
-        normed = self.add(norm(width, self.dtype), f"{name}_norm", source=stream)
-        x = self.linear(f"{name}_x", normed, inner)
-        z = self.linear(f"{name}_z", normed, inner)
-        x = self.add(self.convolution(inner), f"{name}_convolution", source=x)
-        dt = self.linear(f"{name}_dt", x, int(rng.integers(1, 4)))
-        delta = self.linear(f"{name}_delta", dt, inner, UINT8)
-        b, c = self.linear(f"{name}_b", x, states), self.linear(f"{name}_c", x, states)
-        drawn = scan(rng, inner, states, bool(rng.integers(2)), Integer(int(rng.choice([12, 17]))), 7)
-        wider = {"drive_shift": drawn.drive_shift + 2 * (bits - 8), "skip_shift": drawn.skip_shift - bits + 8}
-        y = self.add(replace(drawn, **wider), f"{name}_scan", x=x, delta=delta, b=b, c=c)
-        gate = self.add(self.silu(inner), f"{name}_gate", source=z)
-        gated = Multiply(name="", left="", right="", channels=inner, dtype=INT8, fraction_bits=4, shift=0)
-        out = self.linear(f"{name}_out", self.add(gated, f"{name}_gated", left=y, right=gate), width)
-        joined = Add(
-            name="", left="", right="", channels=width, dtype=INT8, fraction_bits=4,
-            left_shift=int(rng.integers(3)), right_shift=int(rng.integers(3)), shift=0,
-        )  # fmt: skip
-        return self.add(joined, name, left=stream, right=out)
-
-    def convolution(self, channels: int) -> Convolution:
-        """A causal one, or one that may look ahead, on a grid of random sides."""
-        rng, tokens = self.rng, self.tokens
-        if rng.integers(2):
-            return causal(rng, channels, int(rng.integers(1, 5)), tokens, 0)
-        high, wide = rng.integers(1, 4, 2).tolist()
-        own = int(rng.integers(high)), int(rng.integers(wide))
-        columns = int(rng.choice([side for side in range(1, tokens + 1) if tokens % side == 0]))
-        return convolution(rng, channels, (high, wide), own, columns, 0)
-
-    def silu(self, channels: int) -> Activation:
-        """As a table or as segments; either reaches from about -5 to 11."""
-        fraction = self.dtype.bits - 4
-        curve = tabulate(silu, self.dtype, fraction, self.dtype, fraction)
-        if self.rng.integers(2):
-            curve = integer_segments(silu_segments(17, "paper"), self.dtype, fraction, self.dtype, fraction)
-        return replace(activation(table=True), channels=channels, curve=curve)
-
-
-def usual_shift(exact: Integers, dtype: Integer, axis: tuple[int, ...] | None) -> Integers:
-    """The shift with which most values of `exact` fit `dtype`, while some are cut; over `axis`."""
-    usual = np.maximum(1.0, np.quantile(np.abs(exact), 0.97, axis=axis))
-    return np.ceil(np.log2(usual / dtype.hi)).astype(np.int64)
-
-
-def random_network(seed: int) -> Case:
-    """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
-
-    Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
-    shifts that are each channel's own.
-    """
-    rng = np.random.default_rng(seed)
-    tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
-    network = Network(rng, tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
-    stream = network.linear("embedding", "input", int(rng.integers(3, 11)))
-    for name in ("block0", "block1"):
-        stream = network.block(name, stream)
-    width = network.tensors[stream].shape[2]
-    last = network.add(norm(width, dtype), "head_norm", source=stream)
-    pool = Pool(name="", source="", channels=width, dtype=dtype, fraction_bits=4, shift=0)
-    flatten = Flatten(name="", source="", channels=tokens * width, dtype=dtype, fraction_bits=4)
-    if seed % 3 < 2:
-        last = network.add((pool, flatten)[seed % 3], "head_token", source=last)
-    network.linear("head", last, int(rng.integers(2, 12)), Integer(int(rng.choice([8, 16, 20]))))
-    return Case(check(Graph(f"network{seed}", tokens, tuple(network.operations))), network.frames)
+    last = joined("input", "gated", 4)
+    return pick("x", 4, 0, 4), replace(ahead, source="x"), pick("gate", 4, 0, 4), gated, last

@@ -155,7 +155,8 @@ def pool(op: Pool, seen, x):
 
 
 def flatten(op: Flatten, seen, x):
-    return [[value for token in x for value in token]]
+    count = op.channels // len(x[0])
+    return [[value for token in x[t : t + count] for value in token] for t in range(0, len(x), count)]
 
 
 FORMULAS = {

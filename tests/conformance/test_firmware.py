@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases import INT8, Case, activation, border_frames, operation_cases, pick, random_network, source
+from cases import INT8, Case, activation, border_frames, flatten, operation_cases, pick, source
 from emamba.curve import IntegerSegments
 from emamba.eda.compiler import build_firmware, run_firmware
 from emamba.firmware import generate
 from emamba.fixed import Integer, Integers
-from emamba.graph import Add, Flatten, Graph, Linear, Operation, Pool, check, run
+from emamba.graph import Add, Graph, Linear, Operation, Pool, check, run
+from networks import random_network
 
 INT32, UINT31 = Integer(32), Integer(31, signed=False)
 
@@ -56,7 +57,6 @@ def chain(*names: str) -> list[Linear]:
 
 def odd_cases() -> list[Case]:
     """Legal graphs that a quantizer hardly makes."""
-    flatten = Flatten(name="flat", source="pool", channels=3, dtype=INT8, fraction_bits=4)
     line = IntegerSegments(INT8, np.zeros(0, int), np.array([3]), np.array([-7]), 1, -100, 90)
     straight = replace(activation(table=True), channels=3, curve=line)
     nothing = replace(pick("a", 3, 0, 3), weight=np.zeros((3, 3), int), bias=np.zeros(3, int), shift=np.full(3, -31))
@@ -65,10 +65,8 @@ def odd_cases() -> list[Case]:
     return [
         odd("only_an_input", 2, source(3)),
         odd("words_of_c", 2, source(3), *chain("int", "state", "token", "out", "linear", "linear_2", "memcpy", "x")),
-        odd(
-            "flatten_at_once", 3, source(2), Flatten(name="f", source="input", channels=6, dtype=INT8, fraction_bits=4)
-        ),
-        odd("flatten_of_pool", 3, source(3), pool("pool", "input"), flatten),
+        odd("flatten_at_once", 3, source(2), flatten("f", "input", 6)),
+        odd("flatten_of_pool", 3, source(3), pool("pool", "input"), flatten("flat", "pool", 3)),
         odd("pool_of_pool", 3, source(3), pool("pool", "input"), pool("pool_gather", "pool")),
         odd("pools_interleaved", 3, source(3), *interleaved),
         odd("one_segment", 3, source(3), straight),

@@ -1,12 +1,14 @@
 """Accumulators hold every intermediate value met, and are hardly wider than the worst ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from cases import INT8, UINT8, case, linear, operation_cases, pick, source, two
+from cases import INT8, UINT8, case, flatten, linear, operation_cases, pick, source, two
 from emamba.fixed import Integer
 from emamba.graph import Add, Graph, Linear, Multiply, Pool
 from emamba.graph.bounds import accumulator, centred_range, dot_range, product, scaled, scaled_by, total
@@ -87,6 +89,8 @@ def test_the_input_of_a_pool_is_counted_by_its_tokens():
     graph = case("toy", np.random.default_rng(0), 64, 1, last).graph
     assert width(graph, "pool") == Integer(14)
     assert width(graph, "input") == Integer(8)
+    fours = Graph("toy", 64, (source(1), flatten("fours", "input", 4), replace(last, source="fours", channels=4)))
+    assert width(fours, "pool") == Integer(12)
 
 
 def test_ranges():

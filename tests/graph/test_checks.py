@@ -13,6 +13,8 @@ from cases import (
     UINT8,
     activation,
     causal,
+    flatten,
+    joined,
     linear,
     norm,
     operation_cases,
@@ -24,7 +26,7 @@ from cases import (
 from emamba.curve import IntegerSegments, IntegerTable
 from emamba.errors import GraphError
 from emamba.fixed import Integer
-from emamba.graph import Add, Flatten, Graph, Multiply, Pool, check, checks
+from emamba.graph import Add, Graph, Multiply, Pool, check, checks
 from emamba.graph.checks import problems
 
 RNG = np.random.default_rng(0)
@@ -34,7 +36,7 @@ SEGMENTS = activation(table=False).curve
 TABLE = activation(table=True).curve
 WINDOW = causal(RNG, 2, 4, 4, 8)
 POOL = Pool(name="pool", source="input", channels=2, dtype=INT8, fraction_bits=4, shift=1)
-FLATTEN = Flatten(name="flatten", source="input", channels=8, dtype=INT8, fraction_bits=4)
+FLATTEN = flatten("flatten", "input", 8)
 
 
 def toy(*operations, name="toy", tokens=4) -> Graph:
@@ -88,9 +90,18 @@ EXAMPLES = {
     ),
     "compute type": (scanned(compute=Integer(49)), "compute is int49, not of 2 to 48 bits"),
     "frames of two lengths": (
-        toy(POOL, Add(name="joined", left="input", right="pool", channels=2, dtype=INT8, fraction_bits=4,
-                      left_shift=0, right_shift=0, shift=0)),
-        "joined: the sources have frames of different lengths",
+        toy(POOL, joined("input", "pool", 2)),
+        r"joined: the sources have \[4, 1\] tokens a frame, not equally many",
+    ),
+    "product of frames of two lengths": (
+        toy(flatten("pairs", "input", 4), flatten("rest", "pairs", 8), Multiply(
+            name="product", left="pairs", right="rest", channels=8, dtype=INT8, fraction_bits=4, shift=1)),
+        r"product: the sources have \[2, 1\] tokens a frame",
+    ),
+    "scan of frames of two lengths": (
+        replace(SCAN, operations=(
+            *SCAN.operations[:-1], flatten("threes", "b", 6), replace(SCAN.output, b="threes"))),
+        r"scan: the sources have \[9, 9, 3, 9\] tokens a frame",
     ),
     "array of another type": (toy(replace(OUT, weight=OUT.weight.astype(np.int8))), "weight has element type int8"),
     "array of reals": (toy(replace(OUT, bias=OUT.bias.astype(float))), "bias has element type float64"),
@@ -106,7 +117,12 @@ EXAMPLES = {
     "own token above": (windowed(above=-1), "has no place -1 below its top"),
     "own token right": (windowed(left=4), "and 4 from its left"),
     "own token left": (windowed(left=-1), "and -1 from its left"),
-    "flattened channels": (toy(replace(FLATTEN, channels=9)), "9 channels do not hold 4 tokens of 2"),
+    "half a token flattened": (toy(replace(FLATTEN, channels=9)), "9 channels do not hold whole tokens of 2"),
+    "less than a token flattened": (toy(replace(FLATTEN, channels=1)), "1 channels do not hold whole tokens of 2"),
+    "flattened tokens": (
+        toy(replace(FLATTEN, channels=6)),
+        "flatten: 6 channels hold 3 tokens of 2; 3 does not divide the 4 of a frame",
+    ),
     "rate of one dimension": (scanned(rate=SCAN.output.rate[:, 0]), r"rate has shape \(4,\), not \(4, 1\)"),
     "skip shape": (scanned(skip=SCAN.output.skip[:2]), r"skip has shape \(2,\)"),
     "source channels": (toy(replace(POOL, channels=3)), r"the sources have \[2\] channels, not \[3\]"),

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import naive
-from cases import INT8, activation, case, operation_cases, pick, source
+from cases import INT8, activation, case, flatten, operation_cases, pick, source
 from emamba.errors import DataError
-from emamba.graph import Flatten, Graph, Pool, predict, run
+from emamba.graph import Graph, Pool, predict, run
 from emamba.graph.golden import accepted
 
 CASES = operation_cases()
@@ -100,9 +100,10 @@ def test_run_gives_every_tensor_and_predict_the_last():
 
 
 def test_flatten_keeps_the_first_token_first():
-    last = Flatten(name="flat", source="input", channels=6, dtype=INT8, fraction_bits=4)
-    graph = Graph("flat", 3, (source(2), last))
+    graph = Graph("flat", 3, (source(2), flatten("flat", "input", 6)))
     assert predict(graph, np.arange(6).reshape(1, 3, 2)).tolist() == [[[0, 1, 2, 3, 4, 5]]]
+    graph = Graph("flat", 4, (source(2), flatten("flat", "input", 4)))
+    assert predict(graph, np.arange(8).reshape(1, 4, 2)).tolist() == [[[0, 1, 2, 3], [4, 5, 6, 7]]]
 
 
 def test_outputs_of_many_frames_are_those_of_each():

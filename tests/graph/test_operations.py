@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cases import INT8, activation, case, causal, convolution, operation_cases, pick, scan_case, source
+from cases import INT8, activation, case, causal, convolution, flatten, operation_cases, pick, scan_case, source
 from emamba.errors import GraphError
 from emamba.graph import Graph, Linear, Pool, parameter_count
 from emamba.graph.operations import arrays
@@ -43,6 +43,13 @@ def test_frames_are_one_token_long_behind_a_pool():
     pool = Pool(name="pool", source="input", channels=3, dtype=INT8, fraction_bits=4, shift=2)
     graph = case("toy", np.random.default_rng(0), 9, 3, pool, after).graph
     assert [graph.frame_tokens(name) for name in ("input", "pool", "head")] == [9, 1, 1]
+
+
+def test_a_flatten_leaves_so_many_tokens_fewer():
+    pool = Pool(name="pool", source="pairs", channels=4, dtype=INT8, fraction_bits=4, shift=2)
+    chain = flatten("pairs", "input", 4), flatten("threes", "pairs", 12), pool, flatten("one", "threes", 24)
+    graph = Graph("toy", 12, (source(2), *chain))
+    assert [graph.frame_tokens(op.name) for op in graph.operations] == [12, 6, 2, 1, 1]
 
 
 def test_parameters_are_weights_biases_rates_and_skips_but_no_tables():

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from cases import INT8, operation_cases, random_network
-from emamba.graph import Add, Flatten, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
+from cases import INT8, flatten, joined, operation_cases
+from emamba.graph import Add, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl import build
 from emamba.rtl.build import fifo_tokens
 from emamba.rtl.folding import fold
+from networks import random_network
 
 GRAPH = random_network(0).graph
 
@@ -72,10 +73,10 @@ def test_what_meets_a_pool_waits_for_the_whole_frame_before_the_join():
         (
             Input(name="input", channels=16, **common),
             Linear(name="one", source="input", channels=1, weight=weight, bias=bias, shift=shift, **common),
-            Flatten(name="flat", source="one", channels=16, **common),
+            flatten("flat", "one", 16),
             Pool(name="pool", source="input", channels=16, shift=4, **common),
-            Add(name="sum", left="flat", right="pool", channels=16, left_shift=0, right_shift=0, shift=0, **common),
+            joined("flat", "pool", 16),
         ),
     )
-    waiting, _ = fifo_tokens(check(graph), fold(graph, 16), 16)["sum"]
+    waiting, _ = fifo_tokens(check(graph), fold(graph, 16), 16)["joined"]
     assert waiting >= 1

@@ -4,11 +4,12 @@ import itertools
 import numpy as np
 import pytest
 
-from cases import INT8, case, causal, convolution, linear, operation_cases, random_network, scan
+from cases import INT8, case, causal, convolution, flatten, linear, operation_cases, scan
 from emamba.errors import ConfigError
 from emamba.graph import Linear, Pool
 from emamba.rtl import scan as scan_stage
 from emamba.rtl.folding import fold
+from networks import random_network
 
 
 def divisors(number):
@@ -75,3 +76,10 @@ def test_a_stage_behind_the_pool_has_the_whole_frame():
     head = dataclasses.replace(linear(rng, 6, 10, 5), source="pool")
     graph = case("pooled", rng, 5, 6, pool, head).graph
     assert fold(graph, 12)["linear"].multipliers == 1
+
+
+def test_a_stage_behind_a_flatten_has_the_cycles_of_all_its_tokens():
+    head = dataclasses.replace(linear(np.random.default_rng(0), 6, 10, 5), source="pairs")
+    graph = case("pairs", np.random.default_rng(0), 8, 3, flatten("pairs", "input", 6), head).graph
+    assert fold(graph, 30)["linear"].multipliers == 1
+    assert fold(graph, 15)["linear"].multipliers == 2

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from amaranth.hdl import Signal
 
-from cases import INT8, border_frames
+from cases import INT8, border_frames, flatten
 from emamba.fixed import Integer
-from emamba.graph import Flatten, Pool
+from emamba.graph import Pool
 from emamba.rtl.frame import FlattenStage, PoolStage
 from streams import drive, to_beats
 
@@ -31,7 +31,20 @@ class _Clocked(FlattenStage):
         return m
 
 
-def test_flatten_keeps_the_beats_and_marks_them_all_first():
-    op = Flatten(name="flatten", source="input", channels=30, dtype=INT8, fraction_bits=4)
-    sent = to_beats(FRAMES, 2)
-    assert drive(_Clocked(op, 2), {"source": sent}, len(sent)).beats == [(data, True) for data, _ in sent]
+@pytest.mark.parametrize("stalls", [0.0, 0.5])
+@pytest.mark.parametrize(("count", "lanes"), [(5, 2), (5, 6), (1, 3), (1, 6)])
+def test_flatten_keeps_the_beats_and_marks_those_of_the_first_token(count, lanes, stalls):
+    sent = to_beats(FRAMES, lanes)
+    stage = _Clocked(flatten("flatten", "input", 6 * count), 5 // count, lanes)
+    flow = drive(stage, {"source": sent}, len(sent), stalls)
+    beats = 6 * count // lanes
+    assert flow.beats == [(data, index // beats % (5 // count) == 0) for index, (data, _) in enumerate(sent)]
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.5])
+@pytest.mark.parametrize("lanes", [1, 6])
+def test_only_the_first_of_several_flattened_tokens_is_marked(lanes, stalls):
+    frames = FRAMES.repeat(2, axis=1)[:, :6]
+    sent, expected = to_beats(frames, lanes), to_beats(frames.reshape(-1, 3, 12), lanes)
+    stage = FlattenStage(flatten("flatten", "input", 12), 3, lanes)
+    assert drive(stage, {"source": sent}, len(sent), stalls).beats == expected

@@ -22,15 +22,6 @@ class Member:
     meaning: str
 
 
-@dataclass(frozen=True)
-class Push:
-    """Lines of C for each operation: with each token, then once a frame; `result` is the output's variable."""
-
-    each_token: list[list[str]]
-    each_frame: list[list[str]]
-    result: str
-
-
 def member(graph: Graph, op: Operation, functions: Mapping[str, Function]) -> Member | None:
     """What `op` keeps from token to token, if anything."""
     match op:
@@ -46,7 +37,7 @@ def member(graph: Graph, op: Operation, functions: Mapping[str, Function]) -> Me
         case Flatten():
             channels = graph[op.source].channels
             size = f"{op.channels // channels} * {channels}"
-            return Member(element(op.dtype), f"{op.name}_frame", size, "the tokens of the frame so far")
+            return Member(element(op.dtype), f"{op.name}_frame", size, "the tokens so far of those that become one")
         case _:
             return None
 
@@ -57,35 +48,52 @@ def stack_bytes(graph: Graph) -> int:
     return sum(op.channels * element_bytes(op.dtype) for op in held)
 
 
-def push(graph: Graph, names: Mapping[str, str]) -> Push:
-    """The body of push; `names` gives the C function of each operation that has one."""
+def push(graph: Graph, names: Mapping[str, str]) -> dict[int, list[list[str]]]:
+    """The body of push: lines of C for each operation, by stride.
+
+    What has stride s is done with the last of every s tokens that enter. Strides ascend; that of the
+    output is the last one, and each other one divides it. `names` gives the C function of each
+    operation that has one.
+    """
     variables = _variables(graph, names)
-    late: set[str] = set()
-    body = Push([], [], variables[graph.output.name])
+    strides = sorted({_stride(graph, op) for op in graph.operations})
+    body: dict[int, list[list[str]]] = {stride: [] for stride in strides}
     for index, op in enumerate(graph.operations):
-        arriving = body.each_frame if late.intersection(op.sources) else body.each_token
-        if arriving is body.each_frame or isinstance(op, Pool | Flatten):
-            late.add(op.name)
-        leaving = body.each_frame if op.name in late else body.each_token
-        if gathering := _gathering(graph, op, names, variables, arriving is body.each_token):
-            arriving.append([gathering])
-        leaving.append([*_computing(op, names, variables), _trace(index, op, variables)])
+        if gathering := _gathering(graph, op, names, variables):
+            body[_stride(graph, graph[op.sources[0]])].append([gathering])
+        body[_stride(graph, op)].append([*_computing(op, names, variables), _trace(index, op, variables)])
+    last = graph.output
+    if variables[last.name] != "out":
+        body[_stride(graph, last)].append([f"memcpy(out, {variables[last.name]}, {last.channels} * sizeof *out);"])
     return body
 
 
-def _gathering(
-    graph: Graph, op: Operation, names: Mapping[str, str], variables: Mapping[str, str], each_token: bool
-) -> str:
+def _stride(graph: Graph, op: Operation) -> int:
+    """Tokens that enter for each one that `op` gives."""
+    return graph.tokens // graph.frame_tokens(op.name)
+
+
+def _gathering(graph: Graph, op: Operation, names: Mapping[str, str], variables: Mapping[str, str]) -> str:
     """The statement that takes in one of the tokens that `op` makes its one token of; empty for other operations."""
     match op:
         case Pool():
             return f"{names[op.name]}_gather(&{op.name}__op, state->{op.name}_sum, {variables[op.source]});"
         case Flatten():
             source, channels = variables[op.source], graph[op.source].channels
-            place = f"{variables[op.name]} + state->token * {channels}" if each_token else variables[op.name]
+            place = f"{variables[op.name]}{_offset(graph, op)}"
             return f"memcpy({place}, {source}, {channels} * sizeof *{source});"
         case _:
             return ""
+
+
+def _offset(graph: Graph, op: Flatten) -> str:
+    """What to add to the place of the first of the tokens that `op` makes one of, for the one that arrives."""
+    source, stride = graph[op.source], _stride(graph, graph[op.source])
+    arrived = "state->token" if stride == 1 else f"state->token / {stride}"
+    count = op.channels // source.channels
+    if count == 1:
+        return ""
+    return f" + {arrived if graph.frame_tokens(op.name) == 1 else f'{arrived} % {count}'} * {source.channels}"
 
 
 def _computing(op: Operation, names: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:

@@ -88,8 +88,9 @@ def _stream(graph: Graph, op: Operation) -> Iterator[str]:
                 yield f"the {name} is {dtype}, not a type that int{WIDEST_STREAM} holds"
         if not 2 <= op.compute.bits <= WIDEST_ACCUMULATOR:
             yield f"compute is {op.compute}, not of 2 to {WIDEST_ACCUMULATOR} bits"
-    if len({graph.frame_tokens(name) for name in op.sources}) > 1:
-        yield "the sources have frames of different lengths"
+    lengths = [graph.frame_tokens(name) for name in op.sources]
+    if len(set(lengths)) > 1:
+        yield f"the sources have {lengths} tokens a frame, not equally many"
 
 
 def _fits(dtype: Integer) -> bool:
@@ -117,9 +118,8 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
             yield from _shape("shift", op.shift, (op.channels,))
             return
         case Flatten():
-            expected = [op.channels // graph.frame_tokens(op.source)]
-            if channels[0] * graph.frame_tokens(op.source) != op.channels:
-                yield f"{op.channels} channels do not hold {graph.frame_tokens(op.source)} tokens of {channels[0]}"
+            yield from _gathers(op.channels, channels[0], graph.frame_tokens(op.source))
+            return
         case Scan():
             yield from _shape("rate", op.rate, (op.channels, _columns(op.rate)))
             yield from _shape("skip", op.skip, (op.channels,))
@@ -133,6 +133,15 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
             expected = [op.channels] * len(channels)
     if channels != expected:
         yield f"the sources have {channels} channels, not {expected}"
+
+
+def _gathers(channels: int, each: int, tokens: int) -> Iterator[str]:
+    """Tokens of `each` channels become whole ones of `channels`, and the `tokens` of a frame come out even."""
+    count = channels // each
+    if channels % each:
+        yield f"{channels} channels do not hold whole tokens of {each}"
+    elif tokens % count:
+        yield f"{channels} channels hold {count} tokens of {each}; {count} does not divide the {tokens} of a frame"
 
 
 def _kernel(op: Convolution, tokens: int) -> Iterator[str]:

@@ -91,7 +91,7 @@ def execute(operation: Operation, tensors: Mapping[str, Integers]) -> Integers:
             return requantize(sources[0].sum(axis=1, keepdims=True), operation.shift, operation.dtype)
         case Flatten():
             batch, time, channels = sources[0].shape
-            return sources[0].reshape(batch, 1, time * channels)
+            return sources[0].reshape(batch, time * channels // operation.channels, operation.channels)
         case _:
             assert_never(operation)
 

@@ -182,7 +182,7 @@ class Pool(_OneSource):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flatten(_OneSource):
-    """All tokens of a frame, first token first, as one token."""
+    """Each k consecutive tokens of a frame, first token first, as one; k = channels / channels of the source."""
 
 
 Operation = Input | Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool | Flatten
@@ -223,9 +223,15 @@ class Graph:
     def frame_tokens(self, name: str) -> int:
         """Tokens a frame in tensor `name`."""
         operation = self[name]
-        if isinstance(operation, Pool | Flatten):
-            return 1
-        return self.frame_tokens(operation.sources[0]) if operation.sources else self.tokens
+        match operation:
+            case Input():
+                return self.tokens
+            case Pool():
+                return 1
+            case Flatten():
+                return self.frame_tokens(operation.source) * self[operation.source].channels // operation.channels
+            case _:
+                return self.frame_tokens(operation.sources[0])
 
 
 def parameter_count(graph: Graph) -> int:

@@ -149,7 +149,7 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
         case Pool():
             return PoolStage(op, types[0], _sums(graph, op), graph.frame_tokens(op.source), lanes)
         case Flatten():
-            return FlattenStage(op, lanes)
+            return FlattenStage(op, graph.frame_tokens(op.name), lanes)
         case _:
             assert_never(op)
 
@@ -181,7 +181,8 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
     leave and enter in bursts. With less than one whole token the design would deadlock; with less than
     the difference it would be slow. A pool gathers a whole frame, a convolution the tokens that it looks
     ahead to. A pool gives its token in one burst, for which its reader has the whole next frame, so that
-    token has a place too.
+    token has a place too. A flatten gathers nothing, but what stands behind it has its longer tokens, and
+    more cycles for each.
     """
     arrivals: dict[str, int] = {}
     tokens: dict[str, tuple[int, ...]] = {}

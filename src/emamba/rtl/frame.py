@@ -1,4 +1,4 @@
-"""Stages that make one token of a frame: pooling and flattening."""
+"""Stages that make one token of several: pooling and flattening."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emamba.fixed import Integer
 from emamba.graph import Flatten, Pool
 from emamba.rtl.fixed import requantize, shape
 from emamba.rtl.pipeline import counter, delayed
-from emamba.rtl.stream import Exit, beats, elements
+from emamba.rtl.stream import Exit, beats, elements, moves
 
 
 class PoolStage(wiring.Component):
@@ -57,20 +57,31 @@ class PoolStage(wiring.Component):
 class FlattenStage(wiring.Component):
     """Repeats `graph.golden.execute` for `Flatten`: beats already follow in order, so only `first` changes.
 
-    Timing: no latency; `channels / lanes` cycles a frame.
+    Parameters: `op`, `tokens` of a frame that leave, `lanes` elements a beat.
+    Timing: no latency; `channels / lanes` cycles a token that leaves.
     """
 
-    def __init__(self, op: Flatten, lanes: int) -> None:
+    def __init__(self, op: Flatten, tokens: int, lanes: int) -> None:
+        self._beats, self._tokens = op.channels // lanes, tokens
         super().__init__({"source": In(beats(op.dtype, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """Every beat of the one token is in the frame's first token."""
+        """The frame's only token is its first; otherwise a token's first beat tells for all of them."""
         m = Module()
         m.d.comb += [
             self.output.payload.data.eq(self.source.payload.data),
-            self.output.payload.first.eq(1),
+            self.output.payload.first.eq(self._first(m) if self._tokens > 1 else 1),
             self.output.valid.eq(self.source.valid),
             self.source.ready.eq(self.output.ready),
-            self.busy.eq(self.source.valid & self.source.ready),
+            self.busy.eq(moves(self.source)),
         ]
         return m
+
+    def _first(self, m: Module) -> Value:
+        """`first` of the beat with which the token began."""
+        place, _ = counter(m, self._beats, moves(self.source))
+        begun = Signal()
+        first = Mux(place == 0, self.source.payload.first, begun)
+        with m.If(moves(self.source)):
+            m.d.sync += begun.eq(first)
+        return Value.cast(first)
