@@ -27,7 +27,6 @@ from emamba.graph import (
     Scan,
     check,
 )
-from emamba.graph.golden import execute
 
 INT8, UINT8 = Integer(8), Integer(8, signed=False)
 
@@ -144,12 +143,20 @@ def norm(channels: int, dtype: Integer = INT8) -> RangeNorm:
     )
 
 
-def convolution(rng: np.random.Generator, channels: int, kernel: int, shift: Shift) -> Convolution:
+def convolution(
+    rng: np.random.Generator, channels: int, size: tuple[int, int], own: tuple[int, int], columns: int, shift: Shift
+) -> Convolution:
+    """A window of `size` (rows, columns) in which the output's own token has the place `own` (above, left)."""
     return Convolution(
         name="convolution", source="input", channels=channels, dtype=INT8, fraction_bits=4,
-        weight=rng.integers(-128, 128, (channels, kernel)), bias=rng.integers(-999, 999, channels),
-        shift=np.resize(shift, channels),
+        weight=rng.integers(-128, 128, (channels, *size)), bias=rng.integers(-999, 999, channels),
+        shift=np.resize(shift, channels), columns=columns, above=own[0], left=own[1],
     )  # fmt: skip
+
+
+def causal(rng: np.random.Generator, channels: int, kernel: int, tokens: int, shift: Shift) -> Convolution:
+    """The last `kernel` of a frame's `tokens`."""
+    return convolution(rng, channels, (1, kernel), (0, kernel - 1), tokens, shift)
 
 
 def activation(table: bool) -> Activation:
@@ -194,7 +201,7 @@ def flatten_cases(rng: np.random.Generator) -> list[Case]:
         case("pool_of_pairs", rng, 6, 3, pairs, pool),
         case("flatten_pool", rng, 6, 3, pairs, pool, flatten("last", "pool", 6)),
         case("norm_of_pairs", rng, 8, 3, pairs, replace(norm(6), source="pairs")),
-        case("convolution_of_pairs", rng, 14, 3, pairs, replace(convolution(rng, 6, 4, 7), source="pairs")),
+        case("convolution_of_pairs", rng, 14, 3, pairs, replace(causal(rng, 6, 4, 7, 7), source="pairs")),
         behind(scan_case("scan_of_fours", 5, 6, 2)),
         case("pairs_and_threes", rng, 6, 3, pairs, threes, *halves, joined("left", "right", 6)),
         case("flatten_joined", rng, 16, 4, *stem_joined()),
@@ -235,8 +242,8 @@ def operation_cases() -> list[Case]:
         case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(18))),
         saturation_case("linear_border", 4),
         case("linear_one", rng, 3, 1, linear(rng, 1, 1, 6)),
-        case("convolution", rng, 7, 6, convolution(rng, 6, 4, 7)),
-        case("convolution_one", rng, 3, 4, convolution(rng, 4, 1, 6)),
+        case("convolution", rng, 7, 6, causal(rng, 6, 4, 7, 7)),
+        case("convolution_one", rng, 3, 4, causal(rng, 4, 1, 3, 6)),
         case("range_norm", rng, 4, 10, norm(10)),
         case("range_norm_unsigned", rng, 4, 6, norm(6, UINT8), dtype=UINT8),
         case("activation_table", rng, 44, 6, activation(table=True)),
@@ -252,6 +259,7 @@ def operation_cases() -> list[Case]:
         scan_case("scan_narrow", 3, 10, 2, state=10, extra=4),
         *wide_cases(rng),
         *mixed_cases(rng),
+        *grid_cases(rng),
         *flatten_cases(rng),
     ]
 
@@ -275,111 +283,31 @@ def mixed_cases(rng: np.random.Generator) -> list[Case]:
         case("linear_mixed_up", rng, 3, 4, linear(rng, 4, 6, [-2, 1, 0, -1], Integer(16))),
         case("linear_mixed", rng, 3, 12, linear(rng, 12, 12, [7, 5, 6, 8, 7])),
         saturation_case("linear_mixed_border", [2, 4, 1, 3, 4]),
-        case("convolution_mixed", rng, 7, 6, convolution(rng, 6, 4, [6, 4, 7])),
+        case("convolution_mixed", rng, 7, 6, causal(rng, 6, 4, 7, [6, 4, 7])),
     ]
 
 
-class Network:
-    """A graph that grows over one set of frames; every operation gets the shift that makes its tensor lively.
-
-    With `mixed`, channels of linear operations and convolutions have weights of different sizes, and a shift each.
-    """
-
-    def __init__(self, rng: np.random.Generator, tokens: int, channels: int, dtype: Integer, mixed: bool) -> None:
-        self.rng, self.tokens, self.dtype, self.mixed = rng, tokens, dtype, mixed
-        self.frames = border_frames(rng, tokens, channels, dtype)
-        self.operations: list[Operation] = [source(channels, dtype)]
-        self.tensors = {"input": self.frames}
-
-    def add(self, op: Operation, name: str, dtype: Integer | None = None, **sources: str) -> str:
-        """Appends `op`, most of whose values then fit its type, while some are cut; gives its name."""
-        op = replace(op, name=name, dtype=dtype or self.dtype, **sources)
-        if isinstance(op, Linear | Convolution):
-            op = self.shifted(op)
-        elif hasattr(op, "shift"):
-            exact = execute(replace(op, shift=0, dtype=Integer(60)), self.tensors)
-            op = replace(op, shift=int(usual_shift(exact, op.dtype, axis=None)))
-        self.operations.append(op)
-        self.tensors[name] = execute(op, self.tensors)
-        return name
-
-    def shifted(self, op: Linear | Convolution) -> Linear | Convolution:
-        """`op` with the shifts of its channels."""
-        if self.mixed:
-            smaller = np.random.default_rng(len(self.operations)).integers(0, 3, op.channels)
-            op = replace(op, weight=op.weight >> smaller[:, None], bias=op.bias >> smaller)
-        exact = execute(replace(op, shift=np.zeros(op.channels, int), dtype=Integer(60)), self.tensors)
-        if not self.mixed:
-            return replace(op, shift=np.full(op.channels, usual_shift(exact, op.dtype, axis=None)))
-        own = usual_shift(exact, op.dtype, axis=(0, 1))
-        return replace(op, shift=np.maximum(own, own.max() - 3))
-
-    def linear(self, name: str, source: str, outputs: int, dtype: Integer | None = None) -> str:
-        drawn = linear(self.rng, self.tensors[source].shape[2], outputs, 0)
-        return self.add(replace(drawn, bias=drawn.bias // 8), name, dtype, source=source)
-
-    def stem(self, width: int, count: int) -> str:
-        """Small tokens through a linear operation and an activation, then `count` of them as one."""
-        small = self.linear("stem", "input", width)
-        curved = self.add(self.silu(width), "stem_silu", source=small)
-        return self.add(flatten("", "", count * width), "stem_flatten", source=curved)
-
-    def block(self, name: str, stream: str) -> str:
-        """A Mamba block behind `stream`, of random sizes and curves."""
-        rng, bits, width = self.rng, self.dtype.bits, self.tensors[stream].shape[2]
-        inner, states = int(rng.integers(4, 13)), int(rng.integers(1, 6))
-        normed = self.add(norm(width, self.dtype), f"{name}_norm", source=stream)
-        x = self.linear(f"{name}_x", normed, inner)
-        z = self.linear(f"{name}_z", normed, inner)
-        x = self.add(convolution(rng, inner, int(rng.integers(1, 5)), 0), f"{name}_convolution", source=x)
-        dt = self.linear(f"{name}_dt", x, int(rng.integers(1, 4)))
-        delta = self.linear(f"{name}_delta", dt, inner, UINT8)
-        b, c = self.linear(f"{name}_b", x, states), self.linear(f"{name}_c", x, states)
-        drawn = scan(rng, inner, states, bool(rng.integers(2)), Integer(int(rng.choice([12, 17]))), 7)
-        wider = {"drive_shift": drawn.drive_shift + 2 * (bits - 8), "skip_shift": drawn.skip_shift - bits + 8}
-        y = self.add(replace(drawn, **wider), f"{name}_scan", x=x, delta=delta, b=b, c=c)
-        gate = self.add(self.silu(inner), f"{name}_gate", source=z)
-        gated = Multiply(name="", left="", right="", channels=inner, dtype=INT8, fraction_bits=4, shift=0)
-        out = self.linear(f"{name}_out", self.add(gated, f"{name}_gated", left=y, right=gate), width)
-        joined = Add(
-            name="", left="", right="", channels=width, dtype=INT8, fraction_bits=4,
-            left_shift=int(rng.integers(3)), right_shift=int(rng.integers(3)), shift=0,
-        )  # fmt: skip
-        return self.add(joined, name, left=stream, right=out)
-
-    def silu(self, channels: int) -> Activation:
-        """As a table or as segments; either reaches from about -5 to 11."""
-        fraction = self.dtype.bits - 4
-        curve = tabulate(silu, self.dtype, fraction, self.dtype, fraction)
-        if self.rng.integers(2):
-            curve = integer_segments(silu_segments(17, "paper"), self.dtype, fraction, self.dtype, fraction)
-        return replace(activation(table=True), channels=channels, curve=curve)
+def grid_cases(rng: np.random.Generator) -> list[Case]:
+    """Windows that look ahead: around the token and beside it, on grids of one row, of one column and of one token."""
+    return [
+        case("convolution_square", rng, 12, 4, convolution(rng, 4, (3, 3), (1, 1), 4, 8)),
+        case("convolution_large", rng, 15, 2, convolution(rng, 2, (5, 5), (2, 2), 5, 9)),
+        case("convolution_row", rng, 6, 3, convolution(rng, 3, (1, 3), (0, 1), 6, 7)),
+        case("convolution_column", rng, 4, 3, convolution(rng, 3, (3, 3), (1, 1), 1, 7)),
+        case("convolution_ahead", rng, 8, 4, convolution(rng, 4, (3, 2), (0, 0), 2, 8)),
+        case("convolution_behind", rng, 6, 2, convolution(rng, 2, (2, 3), (1, 2), 3, 8)),
+        case("convolution_beyond", rng, 4, 4, convolution(rng, 4, (7, 3), (3, 1), 2, 8)),
+        case("convolution_token", rng, 1, 6, convolution(rng, 6, (3, 3), (1, 1), 1, [6, 4, 7])),
+        case("convolution_square_mixed", rng, 6, 3, convolution(rng, 3, (3, 3), (2, 1), 3, [7, 5, 8])),
+        case("convolution_joined", rng, 12, 4, *convolution_joined(rng)),
+    ]
 
 
-def usual_shift(exact: Integers, dtype: Integer, axis: tuple[int, ...] | None) -> Integers:
-    """The shift with which most values of `exact` fit `dtype`, while some are cut; over `axis`."""
-    usual = np.maximum(1.0, np.quantile(np.abs(exact), 0.97, axis=axis))
-    return np.ceil(np.log2(usual / dtype.hi)).astype(np.int64)
-
-
-def random_network(seed: int) -> Case:
-    """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
-
-    Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
-    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several.
-    """
-    rng = np.random.default_rng(seed)
-    tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
-    count = int(np.random.default_rng(seed).integers(2, 5)) if seed % 4 == 1 else 1
-    network = Network(rng, count * tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
-    first = network.stem(int(rng.integers(2, 6)), count) if count > 1 else "input"
-    stream = network.linear("embedding", first, int(rng.integers(3, 11)))
-    for name in ("block0", "block1"):
-        stream = network.block(name, stream)
-    width = network.tensors[stream].shape[2]
-    last = network.add(norm(width, dtype), "head_norm", source=stream)
-    pool = Pool(name="", source="", channels=width, dtype=dtype, fraction_bits=4, shift=0)
-    if seed % 3 < 2:
-        last = network.add((pool, flatten("", "", tokens * width))[seed % 3], "head_token", source=last)
-    network.linear("head", last, int(rng.integers(2, 12)), Integer(int(rng.choice([8, 16, 20]))))
-    return Case(check(Graph(f"network{seed}", network.tokens, tuple(network.operations))), network.frames)
+def convolution_joined(rng: np.random.Generator) -> tuple[Operation, ...]:
+    """A convolution that looks six tokens ahead, and a gate and a residual path that wait for it."""
+    ahead = convolution(rng, 4, (3, 3), (1, 0), 4, 8)
+    gated = Multiply(
+        name="gated", left="convolution", right="gate", channels=4, dtype=INT8, fraction_bits=4, shift=6
+    )  # fmt: skip
+    last = joined("input", "gated", 4)
+    return pick("x", 4, 0, 4), replace(ahead, source="x"), pick("gate", 4, 0, 4), gated, last

@@ -85,15 +85,18 @@ def linear(op: Linear, seen, x):
 
 
 def convolution(op: Convolution, seen, x):
-    kernel = op.weight.shape[1]
+    _, high, wide = op.weight.shape
+    rows, columns = len(x) // op.columns, op.columns
     out = []
     for t in range(len(x)):
         token = []
         for c in range(op.channels):
             terms = [int(op.bias[c])]
-            for k in range(kernel):
-                past = t - kernel + 1 + k
-                terms.append(int(op.weight[c, k]) * x[past][c] if past >= 0 else 0)
+            for i in range(high):
+                for j in range(wide):
+                    row, column = t // columns + i - op.above, t % columns + j - op.left
+                    inside = 0 <= row < rows and 0 <= column < columns
+                    terms.append(int(op.weight[c, i, j]) * x[row * columns + column][c] if inside else 0)
             token.append(requantized(added(terms, seen), int(op.shift[c]), op.dtype, seen))
         out.append(token)
     return out

@@ -5,9 +5,10 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from cases import Case, operation_cases, random_network
+from cases import Case, operation_cases
 from emamba.graph import Activation, Convolution, Input, Linear, golden, run, text
 from emamba.graph.checks import WIDEST_SPREAD
+from networks import random_network
 
 
 @pytest.mark.parametrize("case", operation_cases(), ids=str)

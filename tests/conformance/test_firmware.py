@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases import INT8, Case, activation, border_frames, flatten, operation_cases, pick, random_network, source
+from cases import INT8, Case, activation, border_frames, flatten, operation_cases, pick, source
 from emamba.curve import IntegerSegments
 from emamba.eda.compiler import build_firmware, run_firmware
 from emamba.firmware import generate
 from emamba.fixed import Integer, Integers
 from emamba.graph import Add, Graph, Linear, Operation, Pool, check, run
+from networks import random_network
 
 INT32, UINT31 = Integer(32), Integer(31, signed=False)
 

@@ -6,12 +6,13 @@ Compiling is what costs, so that one simulator serves all runs of a case.
 import numpy as np
 import pytest
 
-from cases import Case, operation_cases, random_network
+from cases import Case, operation_cases
 from emamba.eda.simulation import Simulation, simulate
 from emamba.eda.simulator import Simulator, build_simulator
 from emamba.eda.verilog import verilog
 from emamba.graph import run
 from emamba.rtl import build
+from networks import random_network
 
 # Cycles between two tokens: fully parallel, in between, and one multiplier an operation.
 INTERVALS = (4, 24, 4000)

@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases import operation_cases, random_network
+from cases import operation_cases
 from emamba.eda import compiler, process
 from emamba.eda.compiler import STRICT, Runner, build_firmware, find_compiler, firmware_sizes, run_firmware
 from emamba.errors import DataError, ToolError
 from emamba.firmware import generate
 from emamba.graph import parameter_count, predict, run
+from networks import random_network
 
 CASE = random_network(0)
 SOURCES = generate(CASE.graph)

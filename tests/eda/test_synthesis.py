@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import case, linear, norm, operation_cases, random_network
+from cases import case, linear, norm, operation_cases
 from emamba.eda import synthesis
 from emamba.eda.synthesis import Resources, synthesize
 from emamba.eda.verilog import verilog
 from emamba.errors import ToolError
 from emamba.rtl import build
+from networks import random_network
 
 
 @pytest.fixture(scope="module")

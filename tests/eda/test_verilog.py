@@ -2,10 +2,11 @@
 
 import pytest
 
-from cases import Case, operation_cases, random_network
+from cases import Case, operation_cases
 from emamba.eda.verilog import lint, verilog
 from emamba.errors import ToolError
 from emamba.rtl import build
+from networks import random_network
 
 LATCH = "  reg q;\n  always @* if (a) q = b;\n  assign y = q;\n"
 TWO_DRIVERS = "  assign y = a;\n  assign y = b;\n"

@@ -2,11 +2,12 @@ import re
 
 import pytest
 
-from cases import INT8, Case, operation_cases, random_network, source
+from cases import INT8, Case, operation_cases, source
 from emamba.eda import process
 from emamba.firmware import generate
 from emamba.firmware.generate import title
 from emamba.graph import Graph, content_hash
+from networks import random_network
 
 NETWORK = random_network(0)
 

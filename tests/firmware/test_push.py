@@ -1,6 +1,6 @@
 import numpy as np
 
-from cases import INT8, case, convolution, flatten, joined, linear, operation_cases, pick, scan_case, source
+from cases import INT8, case, causal, flatten, joined, linear, operation_cases, pick, scan_case, source
 from emamba.firmware.functions import function
 from emamba.firmware.push import Member, member, push, stack_bytes
 from emamba.graph import Flatten, Graph, Input, Pool, check
@@ -66,7 +66,7 @@ def test_behind_a_pool_there_is_one_token_to_collect():
 
 
 def test_what_is_kept_between_tokens():
-    it = case("g", RNG, 5, 6, convolution(RNG, 6, 4, 7)).graph
+    it = case("g", RNG, 5, 6, causal(RNG, 6, 4, 5, 7)).graph
     assert kept(it) == [Member("int8_t", "convolution_window", "4 * 6", "the last tokens, oldest first")]
     assert [m.type + " " + m.size for m in kept(scan_case("s", 1, 4, 2).graph)] == ["int32_t 4 * 2"]
     assert [m.type + " " + m.size for m in kept(Graph("g", 4, (source(3), flatten("f", "input", 12))))] == [

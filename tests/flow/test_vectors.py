@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import random_network
 from emamba.errors import ArtifactError, MismatchError
 from emamba.flow.vectors import load_vectors, save_vectors
+from networks import random_network
 
 GRAPH = random_network(3).graph
 

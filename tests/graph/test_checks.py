@@ -12,7 +12,7 @@ from cases import (
     INT8,
     UINT8,
     activation,
-    convolution,
+    causal,
     flatten,
     joined,
     linear,
@@ -34,6 +34,7 @@ OUT = pick("out", 2, 0, 2)
 SCAN = scan_case("scan", 1, 4, 2).graph
 SEGMENTS = activation(table=False).curve
 TABLE = activation(table=True).curve
+WINDOW = causal(RNG, 2, 4, 4, 8)
 POOL = Pool(name="pool", source="input", channels=2, dtype=INT8, fraction_bits=4, shift=1)
 FLATTEN = flatten("flatten", "input", 8)
 
@@ -48,6 +49,10 @@ def scanned(**changes) -> Graph:
 
 def curved(curve, **changes) -> Graph:
     return Graph("toy", 4, (source(6), replace(activation(table=True), curve=curve, **changes)))
+
+
+def windowed(**changes) -> Graph:
+    return toy(replace(WINDOW, **changes))
 
 
 def added(**changes) -> Graph:
@@ -104,10 +109,14 @@ EXAMPLES = {
     "weight shape": (toy(replace(OUT, weight=OUT.weight.T[:1])), r"weight has shape \(1, 2\), not \(2, 2\)"),
     "weight of one dimension": (toy(replace(OUT, weight=OUT.bias)), r"weight has shape \(2,\), not \(2, 2\)"),
     "bias shape": (toy(replace(OUT, bias=OUT.bias[:1])), r"bias has shape \(1,\), not \(2,\)"),
-    "kernel of one dimension": (
-        toy(replace(convolution(RNG, 2, 4, 8), weight=OUT.bias)),
-        r"weight has shape \(2,\), not \(2, 1\)",
-    ),
+    "window of one dimension": (windowed(weight=OUT.weight), r"weight has shape \(2, 2\), not \(2, rows, columns\)"),
+    "windows for other channels": (windowed(weight=WINDOW.weight[:1]), r"weight has shape \(1, 1, 4\), not \(2, rows"),
+    "no columns": (windowed(columns=0), "rows of 0 tokens do not make up a frame of 4"),
+    "columns": (windowed(columns=3), "rows of 3 tokens do not make up a frame of 4"),
+    "own token below": (windowed(above=1), "a window of 1x4 has no place 1 below its top and 3 from its left"),
+    "own token above": (windowed(above=-1), "has no place -1 below its top"),
+    "own token right": (windowed(left=4), "and 4 from its left"),
+    "own token left": (windowed(left=-1), "and -1 from its left"),
     "half a token flattened": (toy(replace(FLATTEN, channels=9)), "9 channels do not hold whole tokens of 2"),
     "less than a token flattened": (toy(replace(FLATTEN, channels=1)), "1 channels do not hold whole tokens of 2"),
     "flattened tokens": (
@@ -123,7 +132,7 @@ EXAMPLES = {
     "shifts apart": (toy(replace(OUT, shift=np.array([4, 8]))), r"shift is 4\.\.8; those of two channels may"),
     "shift shape": (toy(replace(OUT, shift=OUT.shift[:1])), r"shift has shape \(1,\), not \(2,\)"),
     "shift shape of a convolution": (
-        toy(replace(convolution(RNG, 2, 4, 8), shift=OUT.shift[:1])),
+        windowed(shift=OUT.shift[:1]),
         r"shift has shape \(1,\), not \(2,\)",
     ),
     "decay fraction": (scanned(decay_fraction=32), "decay_fraction is 32, outside"),

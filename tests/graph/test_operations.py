@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cases import INT8, activation, case, convolution, flatten, operation_cases, pick, scan_case, source
+from cases import INT8, activation, case, causal, convolution, flatten, operation_cases, pick, scan_case, source
 from emamba.errors import GraphError
 from emamba.graph import Graph, Linear, Pool, parameter_count
 from emamba.graph.operations import arrays
@@ -54,7 +54,7 @@ def test_a_flatten_leaves_so_many_tokens_fewer():
 
 def test_parameters_are_weights_biases_rates_and_skips_but_no_tables():
     rng = np.random.default_rng(0)
-    graph = Graph("toy", 2, (source(6), convolution(rng, 6, 4, 8), activation(table=True)))
+    graph = Graph("toy", 2, (source(6), causal(rng, 6, 4, 2, 8), activation(table=True)))
     assert parameter_count(graph) == 6 * 4 + 6
     scanned = scan_case("scan", 1, 4, 2).graph
     picks = sum(op.weight.size + op.bias.size for op in scanned.operations if isinstance(op, Linear))
@@ -66,6 +66,13 @@ def test_arrays_name_those_of_a_curve_by_its_field():
     assert list(arrays(activation(table=False))) == ["curve.knots", "curve.slopes", "curve.intercepts"]
     assert list(arrays(pick("out", 2, 0, 2))) == ["weight", "bias", "shift"]
     assert arrays(source(2)) == {}
+
+
+def test_a_convolution_knows_its_first_and_last_tap():
+    rng = np.random.default_rng(0)
+    last, square = causal(rng, 6, 4, 9, 8), convolution(rng, 6, (3, 5), (2, 1), 9, 8)
+    assert (last.behind, last.ahead) == (3, 0)
+    assert (square.behind, square.ahead) == (2 * 9 + 1, 3)
 
 
 def test_operations_are_frozen():

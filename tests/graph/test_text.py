@@ -33,6 +33,11 @@ def test_shifts_of_channels_are_shown_from_the_least_to_the_largest():
     assert lines["linear_mixed_up"].endswith(" shift=-2..1 weight=[6, 4] bias=[6]")
 
 
+def test_a_convolution_shows_its_window_and_where_it_lies():
+    lines = {it.graph.name: text(it.graph).splitlines()[-1] for it in operation_cases()}
+    assert lines["convolution_square"].endswith(" shift=8 weight=[4, 3, 3] bias=[4] columns=4 above=1 left=1")
+
+
 def test_every_operation_has_its_line():
     for it in operation_cases():
         lines = text(it.graph).splitlines()[1:]

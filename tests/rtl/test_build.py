@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from cases import INT8, flatten, joined, random_network
+from cases import INT8, flatten, joined, operation_cases
 from emamba.graph import Add, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl import build
 from emamba.rtl.build import fifo_tokens
 from emamba.rtl.folding import fold
+from networks import random_network
 
 GRAPH = random_network(0).graph
 
@@ -51,6 +52,15 @@ def test_the_longest_path_into_a_join_has_no_fifo_and_the_others_hold_what_is_un
             assert max(depths) >= 2
         if isinstance(op, Linear):
             assert depths == (int(pooled[0]),)
+
+
+def test_what_meets_a_convolution_waits_for_the_tokens_that_it_looks_ahead_to():
+    graph = next(it.graph for it in operation_cases() if it.graph.name == "convolution_joined")
+    tokens = fifo_tokens(graph, fold(graph, 16), 16)
+    ahead = graph["convolution"].ahead
+    assert tokens["gated"][0] == 0
+    assert tokens["gated"][1] > ahead + 1
+    assert tokens["joined"][0] > ahead + 1
 
 
 def test_what_meets_a_pool_waits_for_the_whole_frame_before_the_join():

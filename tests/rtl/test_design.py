@@ -1,5 +1,6 @@
-from cases import INT8, random_network
+from cases import INT8
 from emamba.rtl import Port, build
+from networks import random_network
 
 
 def test_a_port_knows_the_beats_of_its_token():

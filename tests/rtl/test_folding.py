@@ -4,11 +4,12 @@ import itertools
 import numpy as np
 import pytest
 
-from cases import INT8, case, flatten, linear, operation_cases, random_network, scan
+from cases import INT8, case, causal, convolution, flatten, linear, operation_cases, scan
 from emamba.errors import ConfigError
 from emamba.graph import Linear, Pool
 from emamba.rtl import scan as scan_stage
 from emamba.rtl.folding import fold
+from networks import random_network
 
 
 def divisors(number):
@@ -35,6 +36,24 @@ def test_every_stage_keeps_the_interval_and_its_lanes_divide_its_channels():
             op = item.graph[name]
             assert op.channels % folding.output == 0
             assert all(item.graph[s].channels % n == 0 for s, n in zip(op.sources, folding.sources, strict=True))
+
+
+@pytest.mark.parametrize("interval", [1, 3, 4, 10, 36, 100])
+def test_a_convolution_has_the_fewest_multipliers_that_keep_the_interval(interval):
+    op = convolution(np.random.default_rng(0), 12, (3, 3), (1, 1), 2, 8)
+    folding = fold(case("square", np.random.default_rng(0), 4, 12, op).graph, interval)["convolution"]
+    tiles = itertools.product(divisors(12), divisors(9))
+    assert folding.multipliers == min(i * o for i, o in tiles if (12 // i) * (9 // o) <= interval)
+    assert folding.multipliers == folding.output * folding.taps
+    assert folding.cycles == 12 * 9 // folding.multipliers <= interval
+
+
+def test_a_long_ring_is_not_copied_to_spare_lanes():
+    rng = np.random.default_rng(0)
+    near, far = causal(rng, 12, 4, 512, 8), convolution(rng, 12, (2, 2), (1, 1), 256, 8)
+    foldings = [fold(case("ring", rng, 512, 12, op).graph, 4)["convolution"] for op in (near, far)]
+    assert [folding.multipliers for folding in foldings] == [12, 12]
+    assert [folding.taps for folding in foldings] == [4, 1]
 
 
 def test_multipliers_of_a_scan():

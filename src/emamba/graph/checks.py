@@ -135,6 +135,15 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
         yield f"the sources have {channels} channels, not {expected}"
 
 
+def _gathers(channels: int, each: int, tokens: int) -> Iterator[str]:
+    """Tokens of `each` channels become whole ones of `channels`, and the `tokens` of a frame come out even."""
+    count = channels // each
+    if channels % each:
+        yield f"{channels} channels do not hold whole tokens of {each}"
+    elif tokens % count:
+        yield f"{channels} channels hold {count} tokens of {each}; {count} does not divide the {tokens} of a frame"
+
+
 def _kernel(op: Convolution, tokens: int) -> Iterator[str]:
     """The weight is three-dimensional, the grid holds the frame, and each output's own token is in its window."""
     if op.weight.ndim != 3 or len(op.weight) != op.channels:
@@ -145,15 +154,6 @@ def _kernel(op: Convolution, tokens: int) -> Iterator[str]:
         yield f"rows of {op.columns} tokens do not make up a frame of {tokens}"
     if not 0 <= op.above < high or not 0 <= op.left < wide:
         yield f"a window of {high}x{wide} has no place {op.above} below its top and {op.left} from its left"
-
-
-def _gathers(channels: int, each: int, tokens: int) -> Iterator[str]:
-    """Tokens of `each` channels become whole ones of `channels`, and the `tokens` of a frame come out even."""
-    count = channels // each
-    if channels % each:
-        yield f"{channels} channels do not hold whole tokens of {each}"
-    elif tokens % count:
-        yield f"{channels} channels hold {count} tokens of {each}; {count} does not divide the {tokens} of a frame"
 
 
 def _columns(array: np.ndarray) -> int:

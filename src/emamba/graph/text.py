@@ -28,7 +28,8 @@ def _details(op: Operation) -> str:
     shapes = {name: list(array.shape) for name, array in arrays(op).items() if "." not in name}
     found += [f"{name}={shape}" for name, shape in shapes.items() if name not in shifts]
     found += [f"{name}={_curve(value)}" for name, value in vars(op).items() if isinstance(value, IntegerCurve)]
-    found += [f"{name}={getattr(op, name)}" for name in ("compute", "state") if hasattr(op, name)]
+    plain = ("compute", "state", "columns", "above", "left")
+    found += [f"{name}={getattr(op, name)}" for name in plain if hasattr(op, name)]
     return " ".join(found)
 
 

@@ -136,7 +136,8 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
         case Linear():
             return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes)
         case Convolution():
-            return ConvolutionStage(op, types[0], lanes)
+            tokens = graph.frame_tokens(op.source)
+            return ConvolutionStage(op, types[0], _sums(graph, op), tokens, lanes, folding.taps)
         case RangeNorm():
             return RangeNormStage(op, types[0], lanes)
         case Activation():
@@ -178,9 +179,10 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
     A token reaches an operation over several paths. The longest needs no FIFO; each other one has to
     hold the tokens that enter during the difference of the two delays, and one more because beats
     leave and enter in bursts. With less than one whole token the design would deadlock; with less than
-    the difference it would be slow. A pool gathers a whole frame. It gives its token in one burst, for
-    which its reader has the whole next frame, so that token has a place too. A flatten gathers nothing,
-    but what stands behind it has its longer tokens, and more cycles for each.
+    the difference it would be slow. A pool gathers a whole frame, a convolution the tokens that it looks
+    ahead to. A pool gives its token in one burst, for which its reader has the whole next frame, so that
+    token has a place too. A flatten gathers nothing, but what stands behind it has its longer tokens, and
+    more cycles for each.
     """
     arrivals: dict[str, int] = {}
     tokens: dict[str, tuple[int, ...]] = {}
@@ -195,7 +197,22 @@ def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int
         waits = [-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at]
         pooled = [isinstance(graph[name], Pool) for name in op.sources]
         tokens[op.name] = tuple(max(wait, int(pool)) for wait, pool in zip(waits, pooled, strict=True))
-        frame = interval_cycles * graph.tokens
-        gathered = frame if isinstance(op, Pool) else budget if isinstance(op, Linear | RangeNorm) else 0
+        gathered = _gathering(op, foldings[op.name], budget, interval_cycles * graph.tokens)
         arrivals[op.name] = latest + _PIPELINE + gathered
     return tokens
+
+
+def _gathering(op: Operation, folding: Folding, budget: int, frame: int) -> int:
+    """Cycles, at most, from the first beat of a token that `op` takes to the first one that it gives for it.
+
+    `budget` cycles are between two of its tokens, `frame` between two frames.
+    """
+    match op:
+        case Pool():
+            return frame
+        case Linear() | RangeNorm():
+            return budget
+        case Convolution():
+            return op.ahead * budget + folding.cycles * folding.output // op.channels
+        case _:
+            return 0

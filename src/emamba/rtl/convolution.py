@@ -1,86 +1,168 @@
-"""The depthwise causal convolution stage: a delay line of tokens, tapped once a token."""
+"""The depthwise convolution stage: a ring of tokens in a memory, read under the window a few taps at a time."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from emamba.fixed import Integer
+from emamba.fixed import Integer, Integers
 from emamba.graph import Convolution
+from emamba.rtl.fixed import shape, times, unpack
 from emamba.rtl.pipeline import counter, delayed, rom, total
 from emamba.rtl.rounding import requantize_channels
-from emamba.rtl.stream import Exit, beats, elements
+from emamba.rtl.stream import Exit, beats, elements, moves
+
+_SPARE = 3  # words: the output's own, one that arrives meanwhile, and one that is read a move later than counted
 
 
 class ConvolutionStage(wiring.Component):
     """Repeats `graph.golden.convolution`.
 
-    The same channel of the token before lies as many beats back as a token has, so the window is a
-    plain shift register. Taps older than the frame are zero by a count of tokens.
+    Beats are written into a ring as they arrive. A beat of output is computed as soon as the last beat that it
+    needs is there: that of `ahead` tokens later, or of the frame's last token. Nothing of the next frame is
+    waited for, and nothing else is computed in between: frames follow each other at the stage's pace, and the
+    last one comes out whole. Taps beyond the grid, which are those of other frames too, count as zero. Frames
+    are told apart by counting tokens from the reset on.
 
-    Parameters: `op`, element type of its `source`, and `lanes` channels a beat; `lanes * kernel`
-    multipliers. Timing: `channels / lanes` cycles a token.
+    Parameters
+    ----------
+    op, source, accumulator
+        Operation, element type of its source, and the type that holds every sum (`graph.bounds`).
+    tokens
+        Of a frame: `op.columns` in each row of the grid.
+    lanes, taps
+        Channels a beat, and taps of the window in each cycle: `lanes * taps` multipliers, `taps` read ports.
+
+    Timing: `(channels / lanes) * (high * wide / taps)` cycles a token.
     """
 
-    def __init__(self, op: Convolution, source: Integer, lanes: int) -> None:
-        self._op, self._source, self._lanes = op, source, lanes
-        self._beats = op.channels // lanes
+    def __init__(
+        self, op: Convolution, source: Integer, accumulator: Integer, tokens: int, lanes: int, taps: int
+    ) -> None:
+        self._op, self._source, self._accumulator = op, source, accumulator
+        self._tokens, self._lanes, self._taps = tokens, lanes, taps
+        self._beats, self._groups = op.channels // lanes, op.weight[0].size // taps
+        self._depth = (op.behind + op.ahead) * self._beats + _SPARE  # words of the ring: beats
         super().__init__({"source": In(beats(source, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """Shift the window; multiply taps; add them and the bias; round and saturate."""
+        """Move 1: addresses. 2: words and weights. Then multiply; add taps up; accumulate; round and saturate."""
         m = Module()
-        exit_ = Exit(m, self.output, self._op.dtype, self._lanes)
-        advance = exit_.advance
-        kernel = self._op.weight.shape[1]
-        step = Signal()
-        m.d.comb += [self.source.ready.eq(advance), step.eq(self.source.valid & advance), self.busy.eq(step)]
-        place, last = counter(m, self._beats, step)
-        age = self._age(m, step, last, kernel)
+        op = self._op
+        exit_ = Exit(m, self.output, op.dtype, self._lanes)
+        advance, step, done = exit_.advance, Signal(), Signal()
+        group, last_group = counter(m, self._groups, step)
+        beat, last_beat = counter(m, self._beats, done)
+        index, _ = counter(m, self._groups * self._beats, step)
+        column, last_column = counter(m, op.columns, done & last_beat)
+        row, _ = counter(m, self._tokens // op.columns, done & last_beat & last_column)
+        m.d.comb += [
+            step.eq(self._enough(m, done, done & last_beat) & advance),
+            done.eq(step & last_group),
+            self.busy.eq(step),
+        ]
 
-        window = self._window(m, step, kernel)
-        weights = rom(
-            m,
-            "weight",
-            list(self._op.weight.reshape(self._beats, -1)),
-            Integer.holding(self._op.weight),
-            place,
-            advance,
-        )
-        fresh = [delayed(m, advance, age >= back) for back in range(1, kernel)]
-        sums, cycles = [], 0
-        for lane in range(self._lanes):
-            older = [Mux(valid, tap[lane], 0) for valid, tap in zip(fresh, window[1:], strict=True)]
-            taps = [window[0][lane], *older]
-            row = weights[lane * kernel : (lane + 1) * kernel][::-1]
-            products = delayed(m, advance, [Value.cast(a * b) for a, b in zip(taps, row, strict=True)])
-            value, cycles = total(m, advance, products)
-            sums.append(value)
-        bias_place = delayed(m, advance, Value.cast(place), cycles + 1)
-        bias = rom(
-            m, "bias", list(self._op.bias.reshape(self._beats, -1)), Integer.holding(self._op.bias), bias_place, advance
-        )
-        sums = [value + offset for value, offset in zip(sums, bias, strict=True)]
-        valid = delayed(m, advance, Value.cast(self.source.valid), cycles + 2, reset=True)
-        first = delayed(m, advance, Value.cast(self.source.payload.first), cycles + 2)
-        shift = self._op.shift.reshape(self._beats, -1)
-        exit_.load(valid, requantize_channels(m, sums, shift, self._op.dtype, bias_place, advance), first)
+        words, inside = self._window(m, advance, group, row, column, done)
+        index = delayed(m, advance, Value.cast(index))
+        weights = rom(m, "weight", self._weight_rows(), Integer.holding(op.weight), index, advance)
+        sums, cycles = self._products(m, advance, words, inside, weights)
+        late = 3 + cycles
+        place = delayed(m, advance, Value.cast(beat), late - 1)
+        bias = rom(m, "bias", op.bias.reshape(self._beats, -1), Integer.holding(op.bias), place, advance)
+        begins = delayed(m, advance, group == 0, late)
+        valid = delayed(m, advance, Value.cast(step), late, reset=True)
+        totals = self._accumulated(m, valid & advance, begins, sums, bias)
+        complete = delayed(m, advance, Value.cast(done), late + 1, reset=True)
+        first = delayed(m, advance, (row == 0) & (column == 0), late + 1)
+        shift = op.shift.reshape(self._beats, -1)
+        exit_.load(complete, requantize_channels(m, totals, shift, op.dtype, place, advance, moves=2), first)
         return m
 
-    def _age(self, m: Module, step: Value, last: Value, kernel: int) -> Value:
-        """Tokens of this frame before the one at the input, as far as the kernel looks back."""
-        count = Signal(range(max(kernel, 2)))
-        age = Mux(self.source.payload.first, 0, count)
-        with m.If(step & last & (age != kernel - 1)):
-            m.d.sync += count.eq(age + 1)
-        with m.If(step & last & (age == kernel - 1)):
-            m.d.sync += count.eq(age)
-        return Value.cast(age)
+    def _enough(self, m: Module, done: Value, last: Value) -> Value:
+        """Whether all that the next beat of output needs is in the ring; takes the source's beats while there is room.
 
-    def _window(self, m: Module, step: Value, kernel: int) -> list[list[Value]]:
-        """For each step back in tokens, the elements of the beat's channels, one move late."""
-        line: list[list[Value]] = [elements(self.source, self._lanes)]
-        for _ in range((kernel - 1) * self._beats + 1):
-            line.append(delayed(m, step, line[-1]))
-        return line[1 :: self._beats]
+        `done` ends a beat of output, `last` a token.
+        """
+        room = self._depth - self._op.behind * self._beats - 1
+        stored = Signal(range(room + 1))  # beats written, less beats of output that are done
+        left = Signal(range(self._tokens), init=self._tokens - 1)  # tokens of the frame behind the output's one
+        with m.If(last):
+            m.d.sync += left.eq(Mux(left == 0, self._tokens - 1, left - 1))
+        needed = times(Value.cast(Mux(left < self._op.ahead, left, self._op.ahead)), self._beats)
+        m.d.comb += self.source.ready.eq(stored != room)
+        m.d.sync += stored.eq(stored + moves(self.source) - done)
+        return Value.cast(stored > needed)
+
+    def _window(
+        self, m: Module, advance: Value, group: Value, row: Value, column: Value, done: Value
+    ) -> tuple[list[list[Value]], list[Value]]:
+        """For each tap of `group` the elements under it, and whether it lies on the grid, two moves later."""
+        bits = self._lanes * self._source.bits
+        m.submodules.ring = ring = Memory(shape=Shape(bits), depth=self._depth, init=[])
+        write = ring.write_port()
+        m.d.comb += [write.data.eq(Cat(elements(self.source, self._lanes))), write.en.eq(moves(self.source))]
+        newest, _ = counter(m, self._depth, moves(self.source))
+        m.d.comb += write.addr.eq(newest)
+
+        place, _ = counter(m, self._depth, done)
+        row, column, place = delayed(m, advance, [Value.cast(value) for value in (row, column, place)])
+        places = self._places()
+        table = rom(m, "taps", places, Integer.holding(np.array(places)), group, advance)
+        words, inside = [], []
+        for tap in range(self._taps):
+            down, right, further = table[3 * tap : 3 * tap + 3]
+            read = ring.read_port()
+            m.d.comb += [read.addr.eq(_wrapped(Value.cast(place + further), self._depth)), read.en.eq(advance)]
+            words.append(unpack(read.data, self._source))
+            on_grid = _within(Value.cast(row + down), self._tokens // self._op.columns)
+            inside.append(delayed(m, advance, on_grid & _within(Value.cast(column + right), self._op.columns)))
+        return words, inside
+
+    def _places(self) -> list[Integers]:
+        """For each group of taps, tap by tap: rows down and columns right of the output's own token, and words
+        behind its own word in the ring."""
+        op, (_, high, wide) = self._op, self._op.weight.shape
+        down, right = np.indices((high, wide)).reshape(2, -1) - np.array([[op.above], [op.left]])
+        further = (down * op.columns + right) * self._beats % self._depth
+        return list(np.stack([down, right, further], axis=1).reshape(self._groups, -1))
+
+    def _weight_rows(self) -> list[Integers]:
+        """The words of the ROM, one a step; taps of a lane together."""
+        tiles = self._op.weight.reshape(self._beats, self._lanes, self._groups, self._taps)
+        return list(tiles.transpose(0, 2, 1, 3).reshape(self._beats * self._groups, -1))
+
+    def _products(
+        self, m: Module, advance: Value, words: list[list[Value]], inside: list[Value], weights: list[Value]
+    ) -> tuple[list[Value], int]:
+        """For each lane the sum of its products, and the moves that takes beyond those of the products."""
+        sums, cycles = [], 0
+        for lane in range(self._lanes):
+            own = weights[lane * self._taps : (lane + 1) * self._taps]
+            taps = zip(words, inside, own, strict=True)
+            products = [Value.cast(Mux(on_grid, word[lane], 0) * weight) for word, on_grid, weight in taps]
+            value, cycles = total(m, advance, delayed(m, advance, products))
+            sums.append(value)
+        return sums, cycles
+
+    def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Value], bias: list[Value]) -> list[Value]:
+        """The sum over the groups of taps, one a lane, from the bias on."""
+        results: list[Value] = []
+        for value, offset in zip(sums, bias, strict=True):
+            register = Signal(shape(self._accumulator), reset_less=True)
+            with m.If(step):
+                m.d.sync += register.eq(Mux(begins, offset, register) + value)
+            results.append(register)
+        return results
+
+
+def _within(place: Value, count: int) -> Value:
+    """Whether 0 <= `place` < `count`."""
+    return Value.cast((place >= 0) & (place < count))
+
+
+def _wrapped(address: Value, depth: int) -> Value:
+    """`address` < 2 * `depth` in a ring of `depth` words."""
+    return Value.cast(Mux(address >= depth, address - depth, address))

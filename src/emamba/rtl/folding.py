@@ -23,12 +23,14 @@ from emamba.graph import (
 )
 from emamba.rtl import curve, scan
 
+_LANE_BITS = 2048  # of a ring: as large as what a lane of a convolution has beside its multipliers
+
 
 @dataclass(frozen=True)
 class Folding:
     """Lanes of a stage: elements a beat at each source and at the output; what that costs.
 
-    `cycles` is the work of one source token; `states` are the states a cycle of a scan.
+    `cycles` is the work of one source token; `states` are the states a cycle of a scan, `taps` those of a convolution.
     """
 
     sources: tuple[int, ...]
@@ -36,6 +38,7 @@ class Folding:
     multipliers: int
     cycles: int
     states: int = 1
+    taps: int = 1
 
 
 def fold(graph: Graph, interval_cycles: int) -> dict[str, Folding]:
@@ -72,7 +75,7 @@ def _folding(graph: Graph, op: Operation, budget: int) -> Folding:
         case RangeNorm() | Multiply():
             return _even(op.channels, budget, len(op.sources), multipliers_a_lane=1)
         case Convolution():
-            return _even(op.channels, budget, 1, multipliers_a_lane=op.weight.shape[1])
+            return _convolution(op, graph[op.source].dtype.bits, budget)
         case Activation():
             return _even(op.channels, budget, 1, curve.multipliers(op.curve))
         case _:
@@ -95,6 +98,18 @@ def _linear(columns: int, rows: int, budget: int) -> Folding:
     ]
     multipliers, negated, outputs = min(tiles)
     return Folding((-negated,), outputs, multipliers, columns * rows // multipliers)
+
+
+def _convolution(op: Convolution, bits: int, budget: int) -> Folding:
+    """The fewest multipliers; among these the smallest lanes and copies of the ring, of `bits` an element."""
+    window, ring = op.weight[0].size, (op.behind + op.ahead) * op.channels * bits
+    multipliers, _, taps, lanes = min(
+        (lanes * taps, lanes * _LANE_BITS + taps * ring, taps, lanes)
+        for lanes in _divisors(op.channels)
+        for taps in _divisors(window)
+        if (op.channels // lanes) * (window // taps) <= max(budget, 1)
+    )
+    return Folding((lanes,), lanes, multipliers, op.channels * window // multipliers, taps=taps)
 
 
 def _scan(op: Scan, budget: int) -> Folding:
