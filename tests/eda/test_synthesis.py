@@ -18,7 +18,7 @@ from emamba.rtl import build
 def small():
     rng = np.random.default_rng(0)
     head = replace(linear(rng, 10, 6, 7), name="head", source="norm")
-    return build(case("synthesis", rng, 4, 10, norm(10), head).graph, 10)
+    return build(case("synthesis", rng, 4, 10, norm(10), head).graph, 3)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def whole(small):
 
 def test_components_are_stages_and_links_and_their_multipliers_become_dsps(small, whole):
     assert set(whole.components) == {"input", "norm", "head", "links"}
-    assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 1, "head": 6}
+    assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 5, "head": 20}
     assert small.multipliers == whole.totals.DSP
     assert all(resources.LUT > 0 and resources.FF > 0 for resources in whole.components.values())
     written = whole.to_json()

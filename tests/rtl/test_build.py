@@ -5,7 +5,7 @@ from cases import INT8, random_network
 from emamba.graph import Add, Flatten, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl import build
 from emamba.rtl.build import fifo_tokens
-from emamba.rtl.folding import fold
+from emamba.rtl.solver import fold
 
 GRAPH = random_network(0).graph
 

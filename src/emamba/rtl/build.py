@@ -28,12 +28,13 @@ from emamba.graph.bounds import accumulator
 from emamba.rtl.convolution import ConvolutionStage
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.elementwise import ActivationStage, PairStage
-from emamba.rtl.folding import Folding, fold
+from emamba.rtl.folding import Folding
 from emamba.rtl.frame import FlattenStage, PoolStage
 from emamba.rtl.linear import LinearStage
 from emamba.rtl.link import Link
 from emamba.rtl.range_norm import RangeNormStage
 from emamba.rtl.scan import ScanStage
+from emamba.rtl.solver import fold
 from emamba.rtl.stream import Fork, Skid, beats, moves
 
 _PIPELINE = 16  # cycles: at least the registers of any stage that adds up to 1,024 products at once

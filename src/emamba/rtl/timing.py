@@ -1,0 +1,339 @@
+"""When beats move: the control of every component, cycle by cycle, without data.
+
+Each class repeats the ready, valid and counters of the component it is named after, so that cycles and latency
+are those of the Verilog, exactly. In a cycle, first `offer` says which outputs are valid, from sources to the output;
+then `accept` says which sources are ready, the other way; then `clock` updates the registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class Wire:
+    """Valid and ready of one stream in the present cycle."""
+
+    __slots__ = ("ready", "valid")
+
+    def __init__(self) -> None:
+        self.valid = self.ready = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether a beat passes."""
+        return self.valid and self.ready
+
+
+class Skid:
+    """`stream.Skid`; also the stage of an input."""
+
+    def __init__(self, source: Wire, output: Wire) -> None:
+        self.source, self.output = source, output
+        self._full = False
+
+    def offer(self) -> None:
+        """Valid passes; a kept beat goes first."""
+        self.output.valid = self._full or self.source.valid
+
+    def accept(self) -> None:
+        """Ready is a register."""
+        self.source.ready = not self._full
+
+    def clock(self) -> None:
+        """Keeps what the output does not take."""
+        self._full = self.output.valid and not self.output.ready
+
+
+class Fifo:
+    """`stream.Fifo` of `depth` beats: a memory, and a register that is read."""
+
+    def __init__(self, source: Wire, output: Wire, depth: int) -> None:
+        self.source, self.output = source, output
+        self._room = depth - 1
+        self._level, self._read = 0, False
+
+    def offer(self) -> None:
+        """The register."""
+        self.output.valid = self._read
+
+    def accept(self) -> None:
+        """Room in the memory; with one place, the register is the memory."""
+        self.source.ready = self._level != self._room if self._room else not self._read
+
+    def clock(self) -> None:
+        """A beat in, a beat from the memory to the register, a beat out."""
+        if not self._room:
+            self._read = self.source.moves or (self._read and not self.output.ready)
+            return
+        free = not self._read or self.output.ready
+        fetched = free and self._level > 0
+        self._level += self.source.moves - fetched
+        self._read = fetched or not free
+
+
+class Fork:
+    """`stream.Fork`."""
+
+    def __init__(self, source: Wire, outputs: Sequence[Wire]) -> None:
+        self.source, self.outputs = source, tuple(outputs)
+        self._taken = [False] * len(outputs)
+
+    def offer(self) -> None:
+        """To those that have not taken the beat."""
+        for output, taken in zip(self.outputs, self._taken, strict=True):
+            output.valid = self.source.valid and not taken
+
+    def accept(self) -> None:
+        """When the last one takes it."""
+        self.source.ready = all(output.ready or taken for output, taken in zip(self.outputs, self._taken, strict=True))
+
+    def clock(self) -> None:
+        """Remembers who has the beat that waits."""
+        if not self.source.valid:
+            return
+        done = self.source.ready
+        self._taken = [
+            not done and (output.ready or taken) for output, taken in zip(self.outputs, self._taken, strict=True)
+        ]
+
+
+class Widen:
+    """`stream.Widen`."""
+
+    def __init__(self, source: Wire, output: Wire, ratio: int) -> None:
+        self.source, self.output, self._ratio = source, output, ratio
+        self._count, self._valid = 0, False
+
+    def offer(self) -> None:
+        """The wide register."""
+        self.output.valid = self._valid
+
+    def accept(self) -> None:
+        """All but the last beat of a group always fit."""
+        self.source.ready = self._count != self._ratio - 1 or not self._valid or self.output.ready
+
+    def clock(self) -> None:
+        """The last beat of a group completes the wide one."""
+        if self.output.ready:
+            self._valid = False
+        if self.source.moves:
+            self._count = (self._count + 1) % self._ratio
+            self._valid = self._valid or self._count == 0
+
+
+class Narrow:
+    """`stream.Narrow`."""
+
+    def __init__(self, source: Wire, output: Wire, ratio: int) -> None:
+        self.source, self.output, self._ratio = source, output, ratio
+        self._left = 0
+
+    def offer(self) -> None:
+        """As long as something is left."""
+        self.output.valid = self._left > 0
+
+    def accept(self) -> None:
+        """When the last narrow beat goes."""
+        self.source.ready = self._left == 0 or (self._left == 1 and self.output.ready)
+
+    def clock(self) -> None:
+        """One narrow beat less, or a new wide one."""
+        self._left -= self.output.moves
+        if self.source.moves:
+            self._left = self._ratio
+
+
+class _Staged:
+    """Registers that move together, the last one with a `Skid` or `Fifo` behind it: `stream.Exit`."""
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, depth: int = 0) -> None:
+        self.sources = sources
+        self._last = Wire()
+        self._buffer = Fifo(self._last, output, depth) if depth else Skid(self._last, output)
+        self._beats, self._end = 0, moves - 1  # one bit a register; the lowest is the first
+        self.advance = False
+
+    def offer(self) -> None:
+        """The last register, through its buffer."""
+        self._last.valid = bool(self._beats >> self._end & 1)
+        self._buffer.offer()
+
+    def accept(self) -> None:
+        """The registers move when the last one is empty or taken."""
+        self._buffer.accept()
+        self.advance = not self._last.valid or self._last.ready
+        self.meet()
+
+    def meet(self) -> None:
+        """Says which sources are ready, from `advance`."""
+        raise NotImplementedError
+
+    def entering(self) -> bool:
+        """Whether the first register takes an output beat; only asked when registers move. Counts the steps."""
+        raise NotImplementedError
+
+    def clock(self) -> None:
+        """All registers move, or none."""
+        self._buffer.clock()
+        if self.advance:
+            self._beats = (self._beats << 1 | self.entering()) & ((2 << self._end) - 1)
+
+
+class Elementwise(_Staged):
+    """`ActivationStage`, `PairStage`, `ConvolutionStage`: one beat of each source for each of the output."""
+
+    def meet(self) -> None:
+        """All sources together; a single one needs no look at its valid."""
+        together = self.advance and (len(self.sources) == 1 or all(source.valid for source in self.sources))
+        for source in self.sources:
+            source.ready = together
+
+    def entering(self) -> bool:
+        """A beat of each."""
+        return all(source.valid for source in self.sources)
+
+
+class Pool(Elementwise):
+    """`PoolStage`: the beats of the last of `tokens` tokens go on."""
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, beats: int, tokens: int) -> None:
+        super().__init__(sources, output, moves)
+        self._beats_seen, self._silent, self._frame = 0, beats * (tokens - 1), beats * tokens
+
+    def entering(self) -> bool:
+        """Counts beats of the frame."""
+        if not self.sources[0].valid:
+            return False
+        done = self._beats_seen >= self._silent
+        self._beats_seen = (self._beats_seen + 1) % self._frame
+        return done
+
+
+class Linear(_Staged):
+    """`LinearStage`: a beat is held for `rows` steps; sums are complete in the last of `columns` beats."""
+
+    def __init__(self, source: Wire, output: Wire, moves: int, columns: int, rows: int) -> None:
+        super().__init__([source], output, moves, rows + 2 if columns > 1 and rows > 1 else 0)
+        self._columns, self._rows = columns, rows
+        self._waiting, self._row, self._column = False, 0, 0
+
+    def meet(self) -> None:
+        """A new beat when none is held, or with the last step of the one that is."""
+        self.sources[0].ready = not self._waiting or (self.advance and self._row == self._rows - 1)
+
+    def entering(self) -> bool:
+        """One step with the beat that is held."""
+        done = self._waiting and self._column == self._columns - 1
+        if self._waiting:
+            self._row = (self._row + 1) % self._rows
+            if self._row == 0:
+                self._column = (self._column + 1) % self._columns
+                self._waiting = False
+        return done
+
+    def clock(self) -> None:
+        """Then the next beat is held."""
+        super().clock()
+        self._waiting = self._waiting or self.sources[0].moves
+
+
+class Scan(_Staged):
+    """`ScanStage`: `words` useful steps of `period` a token; a beat of x and delta goes with `groups` of them."""
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, words: int, groups: int, period: int) -> None:
+        super().__init__(sources, output, moves)
+        self._words, self._groups, self._period = words, groups, period
+        self._place, self._steps = 0, False
+
+    def meet(self) -> None:
+        """x and delta with the last group of their beat, b and c with the last step of the token."""
+        x, delta, b, c = self.sources
+        useful = self._place < self._words
+        self._steps = self.advance and b.valid and c.valid and (not useful or (x.valid and delta.valid))
+        x.ready = delta.ready = self._steps and useful and self._ends_beat()
+        b.ready = c.ready = self._steps and self._place == self._period - 1
+
+    def entering(self) -> bool:
+        """The last group of a beat completes its readout."""
+        done = self._steps and self._place < self._words and self._ends_beat()
+        if self._steps:
+            self._place = (self._place + 1) % self._period
+        return done
+
+    def _ends_beat(self) -> bool:
+        return self._place % self._groups == self._groups - 1
+
+
+class RangeNorm(_Staged):
+    """`RangeNormStage`: a token of `beats` waits in a FIFO of `room` until its numbers are known."""
+
+    def __init__(self, source: Wire, output: Wire, moves: int, beats: int, room: int) -> None:
+        super().__init__([source], output, moves)
+        self._beats_a_token = beats
+        self._token = Wire()
+        self._fifo = Fifo(source, self._token, room)
+        self._arrived, self._given = 0, 0
+        self._complete = self._looked_up = False
+        self._known = 0  # tokens whose numbers wait
+
+    def offer(self) -> None:
+        """The pipeline, and the FIFO in front of it."""
+        super().offer()
+        self._fifo.offer()
+
+    def meet(self) -> None:
+        """The FIFO takes what fits; the second pass takes from it."""
+        self._fifo.accept()
+        self._token.ready = self._known > 0 and self.advance
+
+    def entering(self) -> bool:
+        """A beat of a token whose numbers are known."""
+        return self._token.moves
+
+    def clock(self) -> None:
+        """Statistics are known two cycles after the last beat of a token."""
+        super().clock()
+        moved, taken = self.sources[0].moves, self._token.moves
+        self._given = (self._given + taken) % self._beats_a_token
+        self._known += self._looked_up - (taken and self._given == 0)
+        self._arrived = (self._arrived + moved) % self._beats_a_token
+        self._looked_up, self._complete = self._complete, moved and self._arrived == 0
+        self._fifo.clock()
+
+
+Component = Skid | Fifo | Fork | Widen | Narrow | Elementwise | Pool | Linear | Scan | RangeNorm
+
+
+@dataclass(frozen=True)
+class Network:
+    """Components in the order of the data, and the streams at both ends with the beats of a frame."""
+
+    components: Sequence[Component]
+    input: Wire
+    output: Wire
+    input_beats: int
+    output_beats: int
+
+    def run(self, frames: int = 1, patience: int = 1 << 20) -> list[int]:
+        """For each frame, fed without gaps, the cycles from the first beat in to the last beat of that frame out.
+
+        Runs once only: registers keep what they hold. Gives up after `patience` cycles.
+        """
+        ends: list[int] = []
+        given, taken, backwards = 0, 0, list(reversed(self.components))
+        for cycle in range(patience):
+            self.input.valid, self.output.ready = given < frames * self.input_beats, True
+            for component in self.components:
+                component.offer()
+            for component in backwards:
+                component.accept()
+            given += self.input.moves
+            taken += self.output.valid
+            if self.output.valid and taken % self.output_beats == 0:
+                ends.append(cycle)
+                if len(ends) == frames:
+                    return ends
+            for component in self.components:
+                component.clock()
+        return ends

@@ -1,0 +1,74 @@
+"""The cost model beside Yosys: multipliers and memory bits of many designs, LUTs and flip-flops of a few.
+
+`emamba bench cost` checks LUTs and flip-flops on models of the zoo.
+"""
+
+import json
+from functools import lru_cache
+
+import pytest
+
+from cases import operation_cases, random_network
+from emamba.eda.synthesis import synthesize
+from emamba.eda.verilog import verilog
+from emamba.eda.yosys import yosys
+from emamba.rtl import build
+from emamba.rtl.cost import Cost, total
+from emamba.rtl.estimate import components
+from emamba.rtl.solver import fold
+
+CASES = [*operation_cases(), *(random_network(seed) for seed in range(6))]
+INTERVALS = (4, 24, 90, 4000)
+
+
+@lru_cache
+def built(index):
+    return both(CASES[index].graph, INTERVALS[index % 4])
+
+
+def both(graph, interval):
+    return build(graph, interval), components(graph, fold(graph, interval), interval)
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    """For each case, the multiplication cells and the bits of memories in its circuit."""
+    folder, commands = tmp_path_factory.mktemp("stat"), []
+    for index in range(len(CASES)):
+        (folder / f"{index}.il").write_text(built(index)[0].rtlil)
+        commands += [f"read_rtlil {index}.il", f"tee -q -o {index}.json stat -json", "design -reset"]
+    yosys(commands, folder)
+    return [_counts(json.loads((folder / f"{index}.json").read_text())) for index in range(len(CASES))]
+
+
+def _counts(stat):
+    modules = stat["modules"].values()
+    products = sum(module["num_cells_by_type"].get("$mul", 0) for module in modules)
+    return products, sum(module["num_memory_bits"] for module in modules)
+
+
+@pytest.mark.parametrize("index", range(len(CASES)), ids=[str(case) for case in CASES])
+def test_multipliers_and_memory_bits_are_those_of_the_circuit(index, counted):
+    circuit, costs = built(index)
+    whole = total(list(costs.values()))
+    assert (whole.multipliers, whole.memory_bits) == counted[index]
+    assert circuit.multipliers == whole.multipliers
+    assert [stage.multipliers for stage in circuit.stages] == [
+        costs[stage.name].multipliers for stage in circuit.stages
+    ]
+
+
+@pytest.mark.parametrize(("seed", "interval"), [(1, 40), (2, 200)])
+def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed, interval):
+    circuit, costs = both(random_network(seed).graph, interval)
+    mapped = synthesize(verilog(circuit.rtlil, circuit.top), circuit.top).totals
+    estimated = total(list(costs.values()))
+    assert estimated.lut == pytest.approx(mapped.LUT, rel=0.15)
+    assert estimated.ff == pytest.approx(mapped.FF, rel=0.15)
+
+
+def test_costs_add_up():
+    one, other = Cost(1, 20, 300, 4.5, 6.0), Cost(ff=0.5, lut=1.0)
+    assert one + other == total([one, other]) == Cost(1, 20, 300, 5.0, 7.0)
+    assert one * 2 == Cost(2, 40, 600, 9.0, 12.0)
+    assert (one.memory_bits, one.area) == (320, 10.5)
