@@ -13,8 +13,8 @@ from emamba.eda.synthesis import synthesize
 from emamba.eda.verilog import verilog
 from emamba.eda.yosys import yosys
 from emamba.rtl import build
-from emamba.rtl.cost import Cost, total
 from emamba.rtl.estimate import components
+from emamba.rtl.primitives import total
 from emamba.rtl.solver import fold
 
 CASES = [*operation_cases(), *(random_network(seed) for seed in range(6))]
@@ -65,10 +65,3 @@ def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed,
     estimated = total(list(costs.values()))
     assert estimated.lut == pytest.approx(mapped.LUT, rel=0.15)
     assert estimated.ff == pytest.approx(mapped.FF, rel=0.15)
-
-
-def test_costs_add_up():
-    one, other = Cost(1, 20, 300, 4.5, 6.0), Cost(ff=0.5, lut=1.0)
-    assert one + other == total([one, other]) == Cost(1, 20, 300, 5.0, 7.0)
-    assert one * 2 == Cost(2, 40, 600, 9.0, 12.0)
-    assert (one.memory_bits, one.area) == (320, 10.5)

@@ -9,7 +9,8 @@ from emamba.errors import ConfigError
 from emamba.graph import Linear, Pool
 from emamba.rtl import cost
 from emamba.rtl.folding import candidates
-from emamba.rtl.solver import fold
+from emamba.rtl.primitives import total
+from emamba.rtl.solver import fewest_multipliers, fold
 
 
 @pytest.mark.parametrize("interval", [4, 7, 16, 50, 400])
@@ -30,7 +31,7 @@ def area(graph, foldings):
         for op in graph.operations
         for name, lanes in zip(op.sources, foldings[op.name].sources, strict=True)
     ]
-    return cost.total([*stages, *links]).area
+    return total([*stages, *links]).area
 
 
 @pytest.mark.parametrize("interval", [6, 12, 24])
@@ -63,3 +64,5 @@ def test_a_stage_behind_the_pool_has_the_whole_frame():
     graph = case("pooled", rng, 5, 6, pool, head).graph
     assert isinstance(graph.output, Linear)
     assert fold(graph, 12)["linear"].multipliers == 1
+    assert fold(graph, 12, tail_cycles=20)["linear"].multipliers == 3
+    assert fewest_multipliers(graph, 12, 20) == 3

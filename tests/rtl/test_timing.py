@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from emamba.fixed import Integer
+from emamba.rtl import stream as component
 from emamba.rtl.link import Link
-from emamba.rtl.timing import Fifo, Fork, Narrow, Network, Skid, Widen, Wire
+from emamba.rtl.timing import Fifo, Fork, Narrow, Network, Replay, Skid, Widen, Wire
 from streams import drive, to_beats
 
 INT5 = Integer(5)
 FRAMES = np.random.default_rng(1).integers(-16, 16, (4, 2, 12))
-PARTS = {"widen": Widen, "narrow": Narrow, "fifo": Fifo}
 
 
 def ends(component, sources, beats, source_beats):
@@ -35,6 +35,17 @@ def test_a_link_lets_frames_through_at_the_same_time(lanes, wanted, depth):
     if lanes > wanted:
         parts.append(Narrow(middle if depth else start, end, lanes // wanted))
     assert ends(parts, (start, end), 24 // wanted, 24 // lanes) == (measured - measured[0]).tolist()
+
+
+@pytest.mark.parametrize(("lanes", "times"), [(3, 2), (12, 3), (1, 1), (4, 5)])
+def test_a_replay_lets_tokens_through_at_the_same_time(lanes, times):
+    count = 12 // lanes
+    circuit = component.Replay(INT5, lanes, count, times)
+    flow = drive(circuit, {"source": to_beats(FRAMES, lanes)}, 2 * len(FRAMES) * count * times)
+    measured = np.array(flow.cycles[2 * count * times - 1 :: 2 * count * times])
+    start, end = Wire(), Wire()
+    replay = Replay(start, end, count, times)
+    assert ends([replay], (start, end), 2 * count * times, 2 * count) == (measured - measured[0]).tolist()
 
 
 def test_a_fork_waits_for_its_slowest_taker():

@@ -34,6 +34,8 @@ from emamba.rtl.linear import LinearStage
 from emamba.rtl.link import Link
 from emamba.rtl.range_norm import RangeNormStage
 from emamba.rtl.scan import ScanStage
+from emamba.rtl.serial_convolution import SerialConvolutionStage
+from emamba.rtl.serial_scan import SerialScanStage
 from emamba.rtl.solver import fold
 from emamba.rtl.stream import Fork, Skid, beats, moves
 
@@ -135,15 +137,16 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
         case Input():
             return Skid(op.dtype, lanes)
         case Linear():
-            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes)
+            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes, folding.by_rows)
         case Convolution():
-            return ConvolutionStage(op, types[0], lanes)
+            return SerialConvolutionStage(op, types[0]) if folding.steps > 1 else ConvolutionStage(op, types[0], lanes)
         case RangeNorm():
             return RangeNormStage(op, types[0], lanes)
         case Activation():
             return ActivationStage(op, types[0], lanes)
         case Scan():
-            return ScanStage(op, dict(zip(_ports(op), types, strict=True)), lanes, folding.states)
+            named = dict(zip(_ports(op), types, strict=True))
+            return SerialScanStage(op, named) if folding.steps > 1 else ScanStage(op, named, lanes, folding.states)
         case Multiply() | Add():
             return PairStage(op, types[0], types[1], lanes)
         case Pool():

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from emamba.graph import Graph
 from emamba.rtl import cost
 from emamba.rtl.build import fifo_tokens
-from emamba.rtl.cost import Cost
 from emamba.rtl.folding import Folding
 from emamba.rtl.performance import Performance, performance
+from emamba.rtl.primitives import Cost, total
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Estimate:
     @property
     def total(self) -> Cost:
         """The cost of the whole design."""
-        return cost.total(list(self.components.values()))
+        return total(list(self.components.values()))
 
     @property
     def multiplier_use(self) -> float:
@@ -60,4 +60,4 @@ def components(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: i
     ]
     forks = [cost.fork(sum(op.name in other.sources for other in graph.operations)) for op in graph.operations]
     stages = {op.name: cost.stage(graph, op, foldings[op.name]) for op in graph.operations}
-    return {**stages, "links": cost.total(links), "forks": cost.total(forks)}
+    return {**stages, "links": total(links), "forks": total(forks)}

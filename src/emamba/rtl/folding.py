@@ -20,14 +20,16 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import curve, scan
+from emamba.rtl import curve, scan, serial_scan
 
 
 @dataclass(frozen=True)
 class Folding:
     """Lanes of a stage: elements a beat at each source and at the output; what that costs.
 
-    `cycles` is the work of one source token; `states` are the states a cycle of a scan.
+    `cycles` is the work of one source token. `states` are the states a cycle of a scan. A linear goes through its
+    matrix beat by beat, or `by_rows`. With `steps` > 1 a convolution or scan has one lane, whose products take
+    turns on fewer multipliers, for so many cycles.
     """
 
     sources: tuple[int, ...]
@@ -35,6 +37,8 @@ class Folding:
     multipliers: int
     cycles: int
     states: int = 1
+    by_rows: bool = False
+    steps: int = 1
 
 
 def candidates(graph: Graph, op: Operation) -> list[Folding]:
@@ -53,7 +57,7 @@ def candidates(graph: Graph, op: Operation) -> list[Folding]:
         case RangeNorm() | Multiply():
             return _even(op.channels, len(op.sources), multipliers_a_lane=1)
         case Convolution():
-            return _even(op.channels, 1, multipliers_a_lane=op.weight.shape[1])
+            return _convolution(op)
         case Activation():
             return _even(op.channels, 1, curve.multipliers(op.curve))
         case _:
@@ -68,18 +72,29 @@ def _even(channels: int, sources: int, multipliers_a_lane: int) -> list[Folding]
     ]
 
 
+def _convolution(op: Convolution) -> list[Folding]:
+    """All taps at once on any lanes, or one after the other on one."""
+    kernel = op.weight.shape[1]
+    serial = [Folding((1,), 1, 1, op.channels * kernel, steps=kernel)] if kernel > 1 else []
+    return [*_even(op.channels, 1, multipliers_a_lane=kernel), *serial]
+
+
 def _linear(columns: int, rows: int) -> list[Folding]:
-    """All tiles of the matrix."""
+    """All tiles of the matrix, in both orders where these differ."""
     return [
-        Folding((inputs,), outputs, inputs * outputs, (columns // inputs) * (rows // outputs))
+        Folding((inputs,), outputs, inputs * outputs, (columns // inputs) * (rows // outputs), by_rows=by_rows)
         for inputs in _divisors(columns)
         for outputs in _divisors(rows)
+        for by_rows in ((False, True) if inputs < columns and outputs < rows else (False,))
     ]
 
 
 def _scan(op: Scan) -> list[Folding]:
-    """All lanes of channels and states."""
-    return [
+    """All lanes of channels and states; with one of each, products may take turns."""
+    states, steps = op.channels * op.states, serial_scan.STEPS
+    fewest = serial_scan.multipliers(op.decay)
+    serial = [Folding((1, 1, op.states, op.states), 1, fewest, steps * states, steps=steps)] if states > 1 else []
+    return serial + [
         Folding(
             (channels, channels, op.states, op.states),
             channels,

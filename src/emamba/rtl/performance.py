@@ -21,7 +21,7 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import curve, scan, timing
+from emamba.rtl import curve, scan, serial_scan, timing
 from emamba.rtl.build import fifo_tokens
 from emamba.rtl.folding import Folding
 from emamba.rtl.pipeline import total_cycles
@@ -102,20 +102,22 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
         case Input():
             return [timing.Skid(sources[0], output)]
         case Linear():
-            inputs = folding.sources[0]
-            columns = graph[op.source].channels // inputs
-            return [timing.Linear(sources[0], output, total_cycles(inputs) + 4, columns, beats)]
+            columns, moves = graph[op.source].channels // folding.sources[0], total_cycles(folding.sources[0]) + 4
+            if not folding.by_rows:
+                return [timing.Linear(sources[0], output, moves, columns, beats)]
+            again = Wire()
+            replay = timing.Replay(sources[0], again, columns, beats)
+            return [replay, timing.Linear(again, output, moves, columns, 1)]
         case Convolution():
+            if folding.steps > 1:
+                return [timing.Serial(sources, output, 4, folding.steps)]
             return [timing.Elementwise(sources, output, total_cycles(op.weight.shape[1]) + 3)]
         case RangeNorm():
             return [timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
         case Activation():
             return [timing.Elementwise(sources, output, curve.cycles(op.curve) + 1)]
         case Scan():
-            groups = op.states // folding.states
-            moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
-            words = beats * groups
-            return [timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))]
+            return [_scan(op, folding, sources, output)]
         case Multiply() | Add():
             return [timing.Elementwise(sources, output, 2)]
         case Pool():
@@ -124,3 +126,12 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
             return []
         case _:
             assert_never(op)
+
+
+def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timing.Component:
+    if folding.steps > 1:
+        return timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
+    groups = op.states // folding.states
+    words = op.channels // folding.output * groups
+    moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
+    return timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emamba.rtl.serial_scan import STEPS
+
 
 class Wire:
     """Valid and ready of one stream in the present cycle."""
@@ -144,6 +146,36 @@ class Narrow:
             self._left = self._ratio
 
 
+class Replay:
+    """`stream.Replay`: tokens of `count` beats, each `times` times."""
+
+    def __init__(self, source: Wire, output: Wire, count: int, times: int) -> None:
+        self.source, self.output = source, output
+        self._count, self._times = count, times
+        self._filled, self._at, self._time, self._read = 0, 0, 0, False
+
+    def offer(self) -> None:
+        """The register that is read into."""
+        self.output.valid = self._read
+
+    def accept(self) -> None:
+        """Room for two tokens."""
+        self.source.ready = self._filled != 2 * self._count
+
+    def clock(self) -> None:
+        """A beat in, a beat to the register; after its last time a token makes room."""
+        free = not self._read or self.output.ready
+        fetched = free and self._at < self._filled
+        self._filled += self.source.moves
+        self._read = fetched or not free
+        if not fetched:
+            return
+        self._at = (self._at + 1) % self._count
+        if self._at == 0:
+            self._time = (self._time + 1) % self._times
+            self._filled -= self._count * (self._time == 0)
+
+
 class _Staged:
     """Registers that move together, the last one with a `Skid` or `Fifo` behind it: `stream.Exit`."""
 
@@ -192,6 +224,25 @@ class Elementwise(_Staged):
     def entering(self) -> bool:
         """A beat of each."""
         return all(source.valid for source in self.sources)
+
+
+class Serial(_Staged):
+    """`SerialConvolutionStage`: a beat is held for `steps` steps."""
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, steps: int) -> None:
+        super().__init__(sources, output, moves)
+        self._steps, self._step = steps, 0
+
+    def meet(self) -> None:
+        """With the last step."""
+        self.sources[0].ready = self.advance and self._step == self._steps - 1
+
+    def entering(self) -> bool:
+        """The last step."""
+        if not self.sources[0].valid:
+            return False
+        self._step = (self._step + 1) % self._steps
+        return self._step == 0
 
 
 class Pool(Elementwise):
@@ -265,6 +316,35 @@ class Scan(_Staged):
         return self._place % self._groups == self._groups - 1
 
 
+class SerialScan(_Staged):
+    """`SerialScanStage`: a state begins in slot 0 of three, when all sources are there."""
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, states: int, channels: int) -> None:
+        super().__init__(sources, output, moves)
+        self._states, self._channels = states, channels
+        self._slot, self._state, self._channel, self._active = 0, 0, 0, False
+
+    def meet(self) -> None:
+        """In the last slot of a channel's last state, and of the token's."""
+        x, delta, b, c = self.sources
+        done = self.advance and self._active and self._slot == STEPS - 1 and self._state == self._states - 1
+        x.ready = delta.ready = done
+        b.ready = c.ready = done and self._channel == self._channels - 1
+
+    def entering(self) -> bool:
+        """The beginning of a channel's last state."""
+        begins = self._slot == 0 and all(source.valid for source in self.sources)
+        entered = begins and self._state == self._states - 1
+        if self._slot == 0:
+            self._active = begins
+        elif self._slot == STEPS - 1 and self._active:
+            self._active = False
+            self._state = (self._state + 1) % self._states
+            self._channel = (self._channel + (self._state == 0)) % self._channels
+        self._slot = (self._slot + 1) % STEPS
+        return entered
+
+
 class RangeNorm(_Staged):
     """`RangeNormStage`: a token of `beats` waits in a FIFO of `room` until its numbers are known."""
 
@@ -302,7 +382,9 @@ class RangeNorm(_Staged):
         self._fifo.clock()
 
 
-Component = Skid | Fifo | Fork | Widen | Narrow | Elementwise | Pool | Linear | Scan | RangeNorm
+Component = (
+    Skid | Fifo | Fork | Widen | Narrow | Replay | Elementwise | Serial | Pool | Linear | Scan | SerialScan | RangeNorm
+)
 
 
 @dataclass(frozen=True)
