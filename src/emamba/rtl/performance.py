@@ -102,12 +102,7 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
         case Input():
             return [timing.Skid(sources[0], output)]
         case Linear():
-            columns, moves = graph[op.source].channels // folding.sources[0], total_cycles(folding.sources[0]) + 4
-            if not folding.by_rows:
-                return [timing.Linear(sources[0], output, moves, columns, beats)]
-            again = Wire()
-            replay = timing.Replay(sources[0], again, columns, beats)
-            return [replay, timing.Linear(again, output, moves, columns, 1)]
+            return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output)
         case Convolution():
             if folding.steps > 1:
                 return [timing.Serial(sources, output, 4, folding.steps)]
@@ -126,6 +121,15 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
             return []
         case _:
             assert_never(op)
+
+
+def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire) -> list[timing.Component]:
+    moves, middle = total_cycles(folding.sources[0]) + 4, Wire()
+    if folding.by_rows:
+        return [timing.Replay(source, middle, columns, rows), timing.Linear(middle, output, moves, columns, 1)]
+    if columns == 1 or rows == 1:
+        return [timing.Linear(source, output, moves, columns, rows)]
+    return [timing.Linear(source, middle, moves, columns, rows), timing.Fifo(middle, output, rows + 2)]
 
 
 def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timing.Component:

@@ -79,25 +79,24 @@ class Fork:
 
     def __init__(self, source: Wire, outputs: Sequence[Wire]) -> None:
         self.source, self.outputs = source, tuple(outputs)
-        self._taken = [False] * len(outputs)
+        self._waiting = list(self.outputs)  # for the beat that is there
 
     def offer(self) -> None:
         """To those that have not taken the beat."""
-        for output, taken in zip(self.outputs, self._taken, strict=True):
-            output.valid = self.source.valid and not taken
+        for output in self.outputs:
+            output.valid = False
+        for output in self._waiting:
+            output.valid = self.source.valid
 
     def accept(self) -> None:
         """When the last one takes it."""
-        self.source.ready = all(output.ready or taken for output, taken in zip(self.outputs, self._taken, strict=True))
+        self.source.ready = all(output.ready for output in self._waiting)
 
     def clock(self) -> None:
-        """Remembers who has the beat that waits."""
-        if not self.source.valid:
-            return
-        done = self.source.ready
-        self._taken = [
-            not done and (output.ready or taken) for output, taken in zip(self.outputs, self._taken, strict=True)
-        ]
+        """Remembers who does not have the beat that waits."""
+        if self.source.valid:
+            left = [output for output in self._waiting if not output.ready]
+            self._waiting = left or list(self.outputs)
 
 
 class Widen:
@@ -177,24 +176,25 @@ class Replay:
 
 
 class _Staged:
-    """Registers that move together, the last one with a `Skid` or `Fifo` behind it: `stream.Exit`."""
+    """Registers that move together, the last one with a `Skid` behind it, as `stream.Exit` has them.
 
-    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, depth: int = 0) -> None:
-        self.sources = sources
-        self._last = Wire()
-        self._buffer = Fifo(self._last, output, depth) if depth else Skid(self._last, output)
-        self._beats, self._end = 0, moves - 1  # one bit a register; the lowest is the first
+    Without the `skid`, what follows is a component of its own.
+    """
+
+    def __init__(self, sources: Sequence[Wire], output: Wire, moves: int, skid: bool = True) -> None:
+        self.sources, self.output = tuple(sources), output
+        self._beats, self._end, self._most = 0, 1 << (moves - 1), (1 << moves) - 1  # one bit a register, lowest first
+        self._skid, self._full = skid, False
         self.advance = False
 
     def offer(self) -> None:
-        """The last register, through its buffer."""
-        self._last.valid = bool(self._beats >> self._end & 1)
-        self._buffer.offer()
+        """What the skid keeps, or the last register."""
+        self.output.valid = self._full or self._beats >= self._end
 
     def accept(self) -> None:
         """The registers move when the last one is empty or taken."""
-        self._buffer.accept()
-        self.advance = not self._last.valid or self._last.ready
+        taken = not self._full if self._skid else self.output.ready
+        self.advance = taken or self._beats < self._end
         self.meet()
 
     def meet(self) -> None:
@@ -207,9 +207,9 @@ class _Staged:
 
     def clock(self) -> None:
         """All registers move, or none."""
-        self._buffer.clock()
+        self._full = self._skid and self.output.valid and not self.output.ready
         if self.advance:
-            self._beats = (self._beats << 1 | self.entering()) & ((2 << self._end) - 1)
+            self._beats = (self._beats << 1 | self.entering()) & self._most
 
 
 class Elementwise(_Staged):
@@ -262,10 +262,13 @@ class Pool(Elementwise):
 
 
 class Linear(_Staged):
-    """`LinearStage`: a beat is held for `rows` steps; sums are complete in the last of `columns` beats."""
+    """`LinearStage`: a beat is held for `rows` steps; sums are complete in the last of `columns` beats.
+
+    With several of both, sums leave in a burst, for which there is a `Fifo` behind.
+    """
 
     def __init__(self, source: Wire, output: Wire, moves: int, columns: int, rows: int) -> None:
-        super().__init__([source], output, moves, rows + 2 if columns > 1 and rows > 1 else 0)
+        super().__init__([source], output, moves, skid=columns == 1 or rows == 1)
         self._columns, self._rows = columns, rows
         self._waiting, self._row, self._column = False, 0, 0
 
@@ -402,20 +405,25 @@ class Network:
 
         Runs once only: registers keep what they hold. Gives up after `patience` cycles.
         """
+        offers, accepts, clocks = (
+            [getattr(component, name) for component in self.components] for name in ("offer", "accept", "clock")
+        )
+        accepts.reverse()
         ends: list[int] = []
-        given, taken, backwards = 0, 0, list(reversed(self.components))
+        given, taken = 0, 0
+        self.output.ready = True
         for cycle in range(patience):
-            self.input.valid, self.output.ready = given < frames * self.input_beats, True
-            for component in self.components:
-                component.offer()
-            for component in backwards:
-                component.accept()
+            self.input.valid = given < frames * self.input_beats
+            for offer in offers:
+                offer()
+            for accept in accepts:
+                accept()
             given += self.input.moves
             taken += self.output.valid
             if self.output.valid and taken % self.output_beats == 0:
                 ends.append(cycle)
                 if len(ends) == frames:
-                    return ends
-            for component in self.components:
-                component.clock()
+                    break
+            for clock in clocks:
+                clock()
         return ends
