@@ -21,7 +21,7 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import curve, scan, serial_scan, timing
+from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
 from emamba.rtl.build import fifo_tokens
 from emamba.rtl.folding import Folding
 from emamba.rtl.pipeline import total_cycles
@@ -105,18 +105,18 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
             return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output)
         case Convolution():
             if folding.steps > 1:
-                return [timing.Serial(sources, output, 4, folding.steps)]
-            return [timing.Elementwise(sources, output, total_cycles(op.weight.shape[1]) + 3)]
+                return [stage_timing.Serial(sources, output, 4, folding.steps)]
+            return [stage_timing.Elementwise(sources, output, total_cycles(op.weight.shape[1]) + 3)]
         case RangeNorm():
-            return [timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
+            return [stage_timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
         case Activation():
-            return [timing.Elementwise(sources, output, curve.cycles(op.curve) + 1)]
+            return [stage_timing.Elementwise(sources, output, curve.cycles(op.curve) + 1)]
         case Scan():
             return [_scan(op, folding, sources, output)]
         case Multiply() | Add():
-            return [timing.Elementwise(sources, output, 2)]
+            return [stage_timing.Elementwise(sources, output, 2)]
         case Pool():
-            return [timing.Pool(sources, output, 2, beats, graph.frame_tokens(op.source))]
+            return [stage_timing.Pool(sources, output, 2, beats, graph.frame_tokens(op.source))]
         case Flatten():
             return []
         case _:
@@ -126,16 +126,16 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
 def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire) -> list[timing.Component]:
     moves, middle = total_cycles(folding.sources[0]) + 4, Wire()
     if folding.by_rows:
-        return [timing.Replay(source, middle, columns, rows), timing.Linear(middle, output, moves, columns, 1)]
+        return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, moves, columns, 1)]
     if columns == 1 or rows == 1:
-        return [timing.Linear(source, output, moves, columns, rows)]
-    return [timing.Linear(source, middle, moves, columns, rows), timing.Fifo(middle, output, rows + 2)]
+        return [stage_timing.Linear(source, output, moves, columns, rows)]
+    return [stage_timing.Linear(source, middle, moves, columns, rows), timing.Fifo(middle, output, rows + 2)]
 
 
 def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timing.Component:
     if folding.steps > 1:
-        return timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
+        return stage_timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
     groups = op.states // folding.states
     words = op.channels // folding.output * groups
     moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
-    return timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))
+    return stage_timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))

@@ -110,7 +110,7 @@ class SerialScanStage(wiring.Component):
         second_product = self._multiplied(m, advance, slot, {**ways, when.skip: (skip, late(x, when.skip))})
         m.d.comb += driven.eq(second_product)
 
-        argument = requantize(m, first_product[: self._argument_bits], op.argument_shift, op.decay.domain)
+        argument = requantize(m, Value.cast(first_product[: self._argument_bits]), op.argument_shift, op.decay.domain)
         value = curve.look_up(m, "decay", op.decay, argument, advance)
         m.d.comb += decay.eq(delayed(m, advance, value, when.decay - 3 - when.look_up))
         drive = delayed(m, advance, round_shift(second_product, op.drive_shift), when.decay - when.drive)
