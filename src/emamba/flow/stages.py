@@ -239,7 +239,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         sizes = firmware_sizes(sources, graph, Path(folder))
     progress(1, 3, "emit circuit")
-    design = rtl.build(graph, config.hardware.interval_cycles)
+    wished = config.hardware.interval_cycles, config.hardware.latency_cycles
+    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
     contents[run / "rtl" / f"{design.top}.v"] = verilog(design.rtlil, design.top)

@@ -42,9 +42,12 @@ from emamba.rtl.stream import Fork, Skid, beats, moves
 _PIPELINE = 16  # cycles: at least the registers of any stage that adds up to 1,024 products at once
 
 
-def build(graph: Graph, interval_cycles: int) -> Design:
-    """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles."""
-    foldings = fold(graph, interval_cycles)
+def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | None = None) -> Design:
+    """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles.
+
+    `foldings` of its operations, as `wishes.solve` gives them; without, it is the smallest one.
+    """
+    foldings = foldings or fold(graph, interval_cycles)
     top = f"emamba_{graph.name}"
     text = rtlil.convert(Accelerator(graph, foldings, interval_cycles), name=top, emit_src=False)
     ports = tuple(_port(graph, op, foldings) for op in graph.operations)
