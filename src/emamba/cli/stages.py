@@ -127,10 +127,15 @@ def verify(
 
 
 @verbs.command()
-def synth(run: Run, force: Force = False, as_json: Json = False) -> None:
-    """Synthesize the Verilog for AMD UltraScale+ with Yosys."""
+def synth(
+    run: Run,
+    target: Annotated[str, typer.Option(help="xcup (AMD UltraScale+) or ecp5 (Lattice).")] = "xcup",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Synthesize the Verilog with Yosys, up to mapping."""
     with listener() as told:
-        results = flow.synth(run, force, told)
+        results = flow.synth(run, target, force, told)
     finish(run, results, as_json, "Hardware")
 
 

@@ -39,7 +39,11 @@ def build(
     clock = clock_mhz or config.hardware.clock_mhz
     wished = _wished(graph, interval, fps, multipliers, latency, clock)
     start(run, _with_hardware(config, {**wished, "clock_mhz": clock}))
-    return emit(run, force, listener)
+    try:
+        return emit(run, force, listener)
+    except ConfigError:
+        start(run, config)
+        raise
 
 
 def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list[dict[str, Any]]:
@@ -59,7 +63,7 @@ def _wished(
     latency: int | None,
     clock_mhz: float,
 ) -> dict[str, int]:
-    """The wish as the keys of [hardware], once a design meets it."""
+    """The wish as the keys of [hardware]."""
     from emamba import rtl
 
     given = [wish for wish in (interval, fps, multipliers) if wish is not None]
@@ -70,9 +74,7 @@ def _wished(
         interval, latency = rtl.fastest(graph, multipliers)
     elif fps:
         interval = rtl.interval_of_rate(graph, fps, clock_mhz)
-    wished = {"interval_cycles": interval or 0, "latency_cycles": latency or 0}
-    rtl.solve(graph, *wished.values())
-    return wished
+    return {"interval_cycles": interval or 0, "latency_cycles": latency or 0}
 
 
 def _with_hardware(config: Config, values: dict[str, Any]) -> Config:

@@ -33,7 +33,7 @@ def solve(graph: Graph, interval_cycles: int, latency_cycles: int = 0) -> Foldin
     if not latency_cycles:
         return fold(graph, interval_cycles)
     for tail in reversed(_tails(graph, interval_cycles)):
-        designs = [fold(graph, interval_cycles, tail, haste) for haste in HASTES]
+        designs = _designs(graph, interval_cycles, tail)
         in_time = [it for it in designs if performance(graph, it, interval_cycles).latency_cycles <= latency_cycles]
         if in_time:
             return min(in_time, key=lambda foldings: _area(graph, foldings, interval_cycles))
@@ -72,8 +72,14 @@ def fastest(graph: Graph, multipliers: int) -> tuple[int, int]:
 
 def shortest_latency(graph: Graph, interval_cycles: int, tail_cycles: int) -> int:
     """The least latency of the designs for `HASTES`."""
-    designs = [fold(graph, interval_cycles, tail_cycles, haste) for haste in HASTES]
+    designs = _designs(graph, interval_cycles, tail_cycles)
     return min(performance(graph, foldings, interval_cycles).latency_cycles for foldings in designs)
+
+
+def _designs(graph: Graph, interval_cycles: int, tail_cycles: int) -> list[Foldings]:
+    """The different designs for `HASTES`."""
+    designs = [fold(graph, interval_cycles, tail_cycles, haste) for haste in HASTES]
+    return [design for index, design in enumerate(designs) if design not in designs[:index]]
 
 
 def _tails(graph: Graph, interval_cycles: int) -> list[int]:
