@@ -12,7 +12,8 @@ from emamba import flow
 from emamba.cli.stages import verbs
 from emamba.files import write
 
-VERBS = ["demo", "train", "quantize", "show", "emit", "verify", "synth", "report", "flow", "doctor"]
+VERBS = ["demo", "train", "quantize", "show", "emit", "build", "explore", "verify", "synth", "report", "flow"]
+VERBS += ["doctor"]
 
 
 def test_every_verb_is_the_twin_of_a_function(emamba):
@@ -131,3 +132,21 @@ def test_doctor_tells_what_is_missing(emamba, monkeypatch, tmp_path):
     assert re.search(r"^make +missing +verify the circuit", ended.out, re.MULTILINE)
     assert ended.told[0] == "error: missing: C compiler, C++ compiler, make, size"
     assert "apt install make" in ended.told[1]
+
+
+def test_build_takes_a_wish_and_says_what_came_of_it(emamba, toy_run):
+    ended = emamba("build", toy_run, "--fps", 1e6, "--clock-mhz", 200)
+    assert (ended.code, flow.recipe(toy_run).hardware.interval_cycles) == (0, 50)
+    assert re.search(r"Multipliers +\d+ ", ended.out)
+    refused = emamba("build", toy_run, "--interval", 1)
+    assert (refused.code, flow.recipe(toy_run).hardware.interval_cycles) == (2, 50)
+
+
+def test_explore_prints_designs_from_fast_to_small(emamba, toy_run):
+    head, *rows, last = emamba("explore", toy_run).out.splitlines()
+    assert head.startswith("cycles a frame  latency  multipliers")
+    assert len(rows) > 3
+    assert last == f"picture: {toy_run}/explore.svg"
+    designs = json.loads(emamba("explore", toy_run, "--json").out)
+    assert len(designs) == len(rows)
+    assert rows[0].endswith(f"--interval {designs[0]['interval_cycles']} --latency {designs[0]['latency_cycles']}")

@@ -1,4 +1,5 @@
-"""The simulated Verilog against the golden executor, bit for bit, every tensor, with and without stalls.
+"""The simulated Verilog against the golden executor, bit for bit, every tensor, with and without stalls;
+and the modelled cycles against the simulated ones.
 
 Compiling is what costs, so that one simulator serves all runs of a case.
 """
@@ -12,6 +13,8 @@ from emamba.eda.simulator import Simulator, build_simulator
 from emamba.eda.verilog import verilog
 from emamba.graph import run
 from emamba.rtl import build
+from emamba.rtl.performance import Performance, performance
+from emamba.rtl.solver import fold
 from networks import random_network
 
 # Cycles between two tokens: fully parallel, in between, and one multiplier an operation.
@@ -54,6 +57,8 @@ def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simu
     built = simulator(case, interval_cycles, simulators)
     measured = check_all(case, built)
     assert measured.cycles_per_frame == slowest_stage(case, built), "a FIFO is too small"
+    modelled = performance(case.graph, fold(case.graph, interval_cycles), interval_cycles)
+    assert modelled == Performance(measured.latency_cycles, measured.cycles_per_frame)
     check_all(case, built, seed=seed)
     beats = case.graph.tokens * built.design.input.beats
     for stalls, reset_after in ((None, 1), (7, beats + beats // 2), (8, 2 * beats)):

@@ -8,7 +8,8 @@ import pytest
 
 from cases import case, linear, norm, operation_cases
 from emamba.eda import synthesis
-from emamba.eda.synthesis import Resources, synthesize
+from emamba.eda.synthesis import synthesize
+from emamba.eda.targets import ECP5, XCUP, Resources
 from emamba.eda.verilog import verilog
 from emamba.errors import ToolError
 from emamba.rtl import build
@@ -19,7 +20,7 @@ from networks import random_network
 def small():
     rng = np.random.default_rng(0)
     head = replace(linear(rng, 10, 6, 7), name="head", source="norm")
-    return build(case("synthesis", rng, 4, 10, norm(10), head).graph, 10)
+    return build(case("synthesis", rng, 4, 10, norm(10), head).graph, 3)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def whole(small):
 
 def test_components_are_stages_and_links_and_their_multipliers_become_dsps(small, whole):
     assert set(whole.components) == {"input", "norm", "head", "links"}
-    assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 1, "head": 6}
+    assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 5, "head": 20}
     assert small.multipliers == whole.totals.DSP
     assert all(resources.LUT > 0 and resources.FF > 0 for resources in whole.components.values())
     written = whole.to_json()
@@ -48,7 +49,7 @@ def test_cells_of_modules_become_resources_of_components():
             "\\top.fork_a": {"num_cells_by_type": {"FDSE": 1, "INV": 1}},
         }
     }
-    assert synthesis._components(stat, "top") == {
+    assert synthesis._components(stat, "top", XCUP) == {
         "a": Resources(LUT=4, FF=5, BRAM=0.5, LUTRAM=10),
         "links": Resources(FF=3),
         "forks": Resources(LUT=1, FF=1),
@@ -84,7 +85,7 @@ def test_the_parts_together_are_the_whole(small, whole, monkeypatch):
 def test_an_unknown_cell_is_not_passed_over():
     stat = {"modules": {"\\top": {"num_cells_by_type": {"URAM288": 1}}}}
     with pytest.raises(ToolError, match="1 cells of type URAM288"):
-        synthesis._components(stat, "top")
+        synthesis._components(stat, "top", XCUP)
 
 
 def test_verilog_that_is_none_is_a_tool_error():
@@ -96,3 +97,11 @@ def test_a_graph_without_products_needs_no_dsp():
     flatten = next(item.graph for item in operation_cases() if str(item) == "flatten")
     design = build(flatten, 24)
     assert synthesize(verilog(design.rtlil, design.top), design.top).totals.DSP == 0
+
+
+def test_another_target_has_the_same_multipliers_in_other_cells(small, whole):
+    mapped = synthesize(verilog(small.rtlil, small.top), small.top, ECP5)
+    assert mapped.target == "ecp5"
+    assert set(mapped.components) == set(whole.components)
+    assert mapped.totals.DSP == whole.totals.DSP
+    assert mapped.totals.LUT > whole.totals.LUT > 0 < mapped.totals.FF

@@ -5,7 +5,7 @@ from cases import INT8, flatten, joined, operation_cases
 from emamba.graph import Add, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl import build
 from emamba.rtl.build import fifo_tokens
-from emamba.rtl.folding import fold
+from emamba.rtl.solver import fold
 from networks import random_network
 
 GRAPH = random_network(0).graph

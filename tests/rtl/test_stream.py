@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer
-from emamba.rtl.stream import Exit, Fifo, Fork, Narrow, Skid, Widen, beats, elements
+from emamba.rtl.stream import Exit, Fifo, Fork, Narrow, Replay, Skid, Widen, beats, elements
 from streams import drive, to_beats
 
 INT5 = Integer(5)
@@ -17,6 +17,16 @@ FRAMES = np.random.default_rng(0).integers(-16, 16, (6, 3, 12))
 def test_a_buffer_keeps_every_beat_in_order(component, stalls):
     sent = to_beats(FRAMES, 3)
     assert drive(component, {"source": sent}, len(sent), stalls).beats == sent
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize(("lanes", "times"), [(3, 2), (12, 3), (1, 1)])
+def test_a_replay_repeats_tokens_without_a_gap(lanes, times, stalls):
+    sent, count = to_beats(FRAMES, lanes), 12 // lanes
+    expected = [beat for start in range(0, len(sent), count) for beat in sent[start : start + count] * times]
+    flow = drive(Replay(INT5, lanes, 12 // lanes, times), {"source": sent}, len(expected), stalls)
+    assert flow.beats == expected
+    assert stalls or np.all(np.diff(flow.cycles) == 1)
 
 
 def test_a_skid_passes_a_beat_every_cycle():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -57,6 +57,32 @@ def _accuracy(
         print(f"not measured: {fact}")
 
 
+@verbs.command("hardware")
+def _hardware(
+    variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]...", help="fast, small.")] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Test frames to compare.")] = 64,
+    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="Holds its run folders.")] = Path("runs/hardware"),
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """MARS in hardware: variants built, verified and synthesised, beside what was published."""
+    from emamba.bench.hardware import bars, hardware, table, to_json
+
+    with listener() as told:
+        found = hardware(run, frames, variants or [], told, data_dir)
+    _print_measured(to_json(found), table(found), bars(found), as_json)
+
+
+@verbs.command("cost")
+def _cost(as_json: Json = False) -> None:
+    """The cost model beside Yosys, on ten designs of the zoo: ten minutes."""
+    from emamba.bench.cost import cost, summary, table, to_json
+
+    with listener() as told:
+        found = cost(told.progress)
+    _print_measured(to_json(found), table(found), summary(found), as_json)
+
+
 @verbs.command("ablation")
 def _ablation(
     recipe: Recipe,
@@ -86,7 +112,7 @@ def _sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
     _print_measured(asdict(found), table(found), summary(found), as_json)
 
 
-def _print_measured(found: dict[str, Any], rows: Sequence[Sequence[str]], about: Iterable[str], as_json: bool) -> None:
+def _print_measured(found: object, rows: Sequence[Sequence[str]], about: Iterable[str], as_json: bool) -> None:
     """`found` as JSON, or its rows in columns, and what there is to say about them."""
     if as_json:
         print(json.dumps(found, indent=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,3 +94,16 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def front_table(designs: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The designs of `flow.explore` in columns, and under which wish `emamba build` gives each."""
+    head = ("cycles a frame", "latency", "multipliers", "use", "LUT", "FF", "memory bits", "wish")
+    return [head, *map(_front_row, designs)]
+
+
+def _front_row(it: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("lut", "ff", "memory_bits")
+    speed = [f"{it[name]:,}" for name in ("cycles_per_frame", "latency_cycles", "multipliers")]
+    wish = f"--interval {it['interval_cycles']} --latency {it['latency_cycles']}"
+    return *speed, f"{it['multiplier_use']:.0%}", *(f"{it[name]:,}" for name in names), wish

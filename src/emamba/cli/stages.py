@@ -10,7 +10,7 @@ import typer
 
 from emamba import flow
 from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed
-from emamba.cli.output import finish, listener, print_table
+from emamba.cli.output import finish, front_table, listener, print_columns, print_table
 from emamba.config import Config, load_config, seeded
 from emamba.errors import ToolError
 
@@ -82,6 +82,35 @@ def emit(run: Run, force: Force = False, as_json: Json = False) -> None:
 
 
 @verbs.command()
+def build(
+    run: Run,
+    interval: Annotated[int | None, typer.Option(min=1, help="Cycles between two tokens.")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.001, help="Frames a second at the clock.")] = None,
+    multipliers: Annotated[int | None, typer.Option(min=1, help="At most: the fastest design within.")] = None,
+    latency: Annotated[int | None, typer.Option(min=1, help="Cycles from first beat in to last beat out.")] = None,
+    clock_mhz: Annotated[float | None, typer.Option(min=0.001, help="That rates are stated at.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Choose the smallest accelerator that meets a wish, put the wish into the run's recipe, and emit it."""
+    with listener() as told:
+        results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, force, told)
+    finish(run, results, as_json, "C", "Hardware")
+
+
+@verbs.command()
+def explore(run: Run, force: Force = False, as_json: Json = False) -> None:
+    """All accelerators worth having, from fast to small, by the cost model; explore.svg shows them."""
+    with listener() as told:
+        designs = flow.explore(run, force, told)
+    if as_json:
+        print(json.dumps(designs, indent=1))
+        return
+    print_columns(front_table(designs))
+    print(f"picture: {run / 'explore.svg'}")
+
+
+@verbs.command()
 def verify(
     run: Run,
     frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: all]")] = None,
@@ -98,10 +127,15 @@ def verify(
 
 
 @verbs.command()
-def synth(run: Run, force: Force = False, as_json: Json = False) -> None:
-    """Synthesize the Verilog for AMD UltraScale+ with Yosys."""
+def synth(
+    run: Run,
+    target: Annotated[str, typer.Option(help="xcup (AMD UltraScale+) or ecp5 (Lattice).")] = "xcup",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Synthesize the Verilog with Yosys, up to mapping."""
     with listener() as told:
-        results = flow.synth(run, force, told)
+        results = flow.synth(run, target, force, told)
     finish(run, results, as_json, "Hardware")
 
 

@@ -1,4 +1,4 @@
-"""Resources of a design on AMD UltraScale+, from Yosys' mapping. Nothing is placed or routed."""
+"""Resources of a design on an FPGA, from Yosys' mapping. Nothing is placed or routed."""
 
 from __future__ import annotations
 
@@ -6,57 +6,19 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emamba import files
+from emamba.eda.targets import XCUP, Resources, Target
 from emamba.eda.yosys import yosys_at_once
-from emamba.errors import ToolError
 
-TARGET = "xcup"
-
-# These are the steps of `synth_xilinx`, with `abc` in place of `abc9`, which took three times as long
-# and a third more LUTs; and without wide multiplexers, with which components of this size took 4 % more
-# LUTs. Ports get no pads and clocks no buffers: the core is part of something larger.
-_OPTIONS = f"-family {TARGET} -flatten -noiopad -noclkbuf -nowidelut"
-_STEPS = ("begin", "prepare", "map_dsp", "coarse", "map_memory", "map_ffram", "fine", "map_cells", "map_ffs")
-_MAPPING = (
-    "opt_expr -mux_undef -noclkinv",
-    "abc -luts 2:2,3,6:5",
-    "clean",
-    "xilinx_srl -fixed -minlen 3",
-    "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
-    "xilinx_dffopt",
-    "opt_lut_ins -tech xilinx",
-    "clean",
-)
-
-# LUTs that a memory primitive takes (UG574: RAM32M16 and RAM64M8 fill a CLB of eight), and BRAM in
-# blocks of 36 kbit.
-_LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4}
-_SHIFTERS = {"SRL16E": 1, "SRLC32E": 1}
-_BRAM = {"RAMB18E2": 0.5, "RAMB36E2": 1.0}
 # What abc finds depends a little on the parts, so that their number does not depend on the machine.
 _PARTS = 4  # synthesised at once, at most
 _PART_BYTES = 200_000  # of Verilog that are worth another process
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  \\(\S+)  \S+ +\(\n.*?^  \);\n", re.MULTILINE | re.DOTALL)
-_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
-
-
-@dataclass(frozen=True)
-class Resources:
-    """LUT: logic; LUTRAM: LUTs used as memory or shift register; BRAM in blocks of 36 kbit."""
-
-    LUT: float = 0
-    FF: float = 0
-    DSP: float = 0
-    BRAM: float = 0
-    LUTRAM: float = 0
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -77,8 +39,8 @@ class Synthesis:
         return {"target": self.target, "totals": asdict(self.totals), "components": rows}
 
 
-def synthesize(verilog: str, top: str) -> Synthesis:
-    """Maps the module `top` of `verilog`, as `eda.verilog` wrote it, to AMD UltraScale+.
+def synthesize(verilog: str, top: str, target: Target = XCUP) -> Synthesis:
+    """Maps the module `top` of `verilog`, as `eda.verilog` wrote it, to `target`.
 
     The children of the top module (stages, links, forks) keep their borders, so that each LUT belongs
     to one; inside them everything is flattened. Without borders a network of the digits' size had 0.4 % fewer
@@ -89,12 +51,12 @@ def synthesize(verilog: str, top: str) -> Synthesis:
         folder = Path(name)
         for part, text in texts.items():
             files.write(folder / f"{part}.v", text)
-        yosys_at_once({part: _commands(part, text, top) for part, text in texts.items()}, folder)
+        yosys_at_once({part: _commands(part, text, top, target) for part, text in texts.items()}, folder)
         stats = [json.loads(files.read_bytes(folder / f"{part}.json")) for part in texts]
-    found = [_components(stat, top) for stat in stats]
+    found = [_components(stat, top, target) for stat in stats]
     names = sorted({name for components in found for name in components})
     sums = {name: sum((components.get(name, Resources()) for components in found), start=Resources()) for name in names}
-    return Synthesis(TARGET, sums)
+    return Synthesis(target.name, sums)
 
 
 def _parts(verilog: str, top: str) -> list[str]:
@@ -123,45 +85,25 @@ def _without(text: str, instances: Iterable[str]) -> str:
     return text
 
 
-def _commands(part: str, verilog: str, top: str) -> list[str]:
+def _commands(part: str, verilog: str, top: str, target: Target) -> list[str]:
     """What Yosys does with the file of one part, whose content is `verilog`."""
     children = " ".join(f"\\{found[1]}" for found in _MODULE.finditer(verilog) if found[1].count(".") == 1)
     kept = [f"setattr -mod -set keep_hierarchy 1 {children}"] if children else []
-    steps = [f"synth_xilinx {_OPTIONS} -top {top} -run {step}:{step}" for step in _STEPS]
-    return [f"read_verilog {part}.v", *kept, *steps, *_MAPPING, f"tee -q -o {part}.json stat -json"]
+    return [f"read_verilog {part}.v", *kept, *target.commands(top), f"tee -q -o {part}.json stat -json"]
 
 
-def _components(stat: Mapping[str, Any], top: str) -> dict[str, Resources]:
+def _components(stat: Mapping[str, Any], top: str, target: Target) -> dict[str, Resources]:
     """Resources by component, from the numbers that `stat -json` gives for each module."""
     found: dict[str, Resources] = {}
     for module, numbers in stat["modules"].items():
         name = module.removeprefix("\\").removeprefix(top).removeprefix(".")
         component = {"link": "links", "fork": "forks"}.get(name.split("_")[0], name or "top")
-        resources = _resources(numbers["num_cells_by_type"])
+        resources = _resources(numbers["num_cells_by_type"], target)
         if resources != Resources():
             found[component] = found.get(component, Resources()) + resources
     return found
 
 
-def _resources(cells: Mapping[str, int]) -> Resources:
-    """What the cells of one module take; ToolError for a cell that is not accounted for."""
-    total = Resources()
-    for cell, count in cells.items():
-        total += _cell(cell, count)
-    return total
-
-
-def _cell(cell: str, count: int) -> Resources:
-    if re.fullmatch(r"LUT[1-6]|INV", cell):
-        return Resources(LUT=count)
-    if cell in _FLIP_FLOPS:
-        return Resources(FF=count)
-    if cell == "DSP48E2":
-        return Resources(DSP=count)
-    if cell in _BRAM:
-        return Resources(BRAM=_BRAM[cell] * count)
-    if cell in _LUTRAM or cell in _SHIFTERS:
-        return Resources(LUTRAM={**_LUTRAM, **_SHIFTERS}[cell] * count)
-    if cell.startswith(("$", "CARRY", "MUXF", "VCC", "GND")) or "." in cell:
-        return Resources()  # parts of LUT slices, constants, notes of Yosys, and other components
-    raise ToolError(f"synthesis left {count} cells of type {cell}", "report it: its resources are not known here")
+def _resources(cells: Mapping[str, int], target: Target) -> Resources:
+    """What the cells of one module take."""
+    return sum((target.resources(cell, count) for cell, count in cells.items()), start=Resources())

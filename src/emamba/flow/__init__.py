@@ -1,14 +1,17 @@
 """The stages in order, and the run folder they leave behind."""
 
+from emamba.flow.hardware import build, explore
 from emamba.flow.run import Listener, Progress, recipe, start
 from emamba.flow.stages import demo, doctor, emit, flow, quantize, report, show, synth, train, verify
 
 __all__ = [
     "Listener",
     "Progress",
+    "build",
     "demo",
     "doctor",
     "emit",
+    "explore",
     "flow",
     "quantize",
     "recipe",

@@ -71,7 +71,7 @@ def flow(
     quantize(run, force, listener, data_dir)
     emit(run, force, listener)
     verify(run, force=force, listener=listener, data_dir=data_dir)
-    synth(run, force, listener)
+    synth(run, force=force, listener=listener)
     return report(run, force, listener)
 
 
@@ -135,9 +135,9 @@ def verify(
     return read_json(run / "verify.json")
 
 
-def synth(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
-    """Resources of the Verilog on AMD UltraScale+, by Yosys. Gives the content of synth.json."""
-    perform(SYNTH, run, _synth, None, force, listener)
+def synth(run: Path, target: str = "xcup", force: bool = False, listener: Listener = SILENT) -> Results:
+    """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json."""
+    perform(SYNTH, run, partial(_synth, target=target), {"target": target}, force, listener)
     return read_json(run / "synth.json")
 
 
@@ -239,7 +239,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         sizes = firmware_sizes(sources, graph, Path(folder))
     progress(1, 3, "emit circuit")
-    design = rtl.build(graph, config.hardware.interval_cycles)
+    wished = config.hardware.interval_cycles, config.hardware.latency_cycles
+    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
     contents[run / "rtl" / f"{design.top}.v"] = verilog(design.rtlil, design.top)
@@ -283,12 +284,14 @@ def _test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None)
     return integers(frames(images, config.data), graph.input.fraction_bits, graph.input.dtype)
 
 
-def _synth(run: Path, config: Config, progress: Progress) -> list[Path]:
+def _synth(run: Path, config: Config, progress: Progress, target: str) -> list[Path]:
+    from emamba.eda import targets
     from emamba.eda.synthesis import synthesize
     from emamba.flow.design import load_design
 
     top = load_design(run / "rtl.json").top
-    return [write_json(run / "synth.json", synthesize(_verilog(run, top), top).to_json())]
+    mapped = synthesize(_verilog(run, top), top, targets.target(target))
+    return [write_json(run / "synth.json", mapped.to_json())]
 
 
 def _verilog(run: Path, top: str) -> str:

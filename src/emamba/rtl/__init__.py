@@ -2,5 +2,7 @@
 
 from emamba.rtl.build import build
 from emamba.rtl.design import Design, Port, Stage
+from emamba.rtl.explore import Explored, Point, front
+from emamba.rtl.wishes import fastest, interval_of_rate, solve
 
-__all__ = ["Design", "Port", "Stage", "build"]
+__all__ = ["Design", "Explored", "Point", "Port", "Stage", "build", "fastest", "front", "interval_of_rate", "solve"]

@@ -28,20 +28,25 @@ from emamba.graph.bounds import accumulator
 from emamba.rtl.convolution import ConvolutionStage
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.elementwise import ActivationStage, PairStage
-from emamba.rtl.folding import Folding, fold
+from emamba.rtl.folding import Folding
 from emamba.rtl.frame import FlattenStage, PoolStage
 from emamba.rtl.linear import LinearStage
 from emamba.rtl.link import Link
 from emamba.rtl.range_norm import RangeNormStage
 from emamba.rtl.scan import ScanStage
+from emamba.rtl.serial_scan import SerialScanStage
+from emamba.rtl.solver import fold
 from emamba.rtl.stream import Fork, Skid, beats, moves
 
 _PIPELINE = 16  # cycles: at least the registers of any stage that adds up to 1,024 products at once
 
 
-def build(graph: Graph, interval_cycles: int) -> Design:
-    """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles."""
-    foldings = fold(graph, interval_cycles)
+def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | None = None) -> Design:
+    """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles.
+
+    `foldings` of its operations, as `wishes.solve` gives them; without, it is the smallest one.
+    """
+    foldings = foldings or fold(graph, interval_cycles)
     top = f"emamba_{graph.name}"
     text = rtlil.convert(Accelerator(graph, foldings, interval_cycles), name=top, emit_src=False)
     ports = tuple(_port(graph, op, foldings) for op in graph.operations)
@@ -134,7 +139,7 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
         case Input():
             return Skid(op.dtype, lanes)
         case Linear():
-            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes)
+            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes, folding.by_rows)
         case Convolution():
             tokens = graph.frame_tokens(op.source)
             return ConvolutionStage(op, types[0], _sums(graph, op), tokens, lanes, folding.taps)
@@ -143,7 +148,8 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
         case Activation():
             return ActivationStage(op, types[0], lanes)
         case Scan():
-            return ScanStage(op, dict(zip(_ports(op), types, strict=True)), lanes, folding.states)
+            named = dict(zip(_ports(op), types, strict=True))
+            return SerialScanStage(op, named) if folding.steps > 1 else ScanStage(op, named, lanes, folding.states)
         case Multiply() | Add():
             return PairStage(op, types[0], types[1], lanes)
         case Pool():

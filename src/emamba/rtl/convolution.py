@@ -15,7 +15,7 @@ from emamba.rtl.pipeline import counter, delayed, rom, total
 from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, beats, elements, moves
 
-_SPARE = 3  # words: the output's own, one that arrives meanwhile, and one that is read a move later than counted
+SPARE = 3  # words: the output's own, one that arrives meanwhile, and one that is read a move later than counted
 
 
 class ConvolutionStage(wiring.Component):
@@ -45,7 +45,7 @@ class ConvolutionStage(wiring.Component):
         self._op, self._source, self._accumulator = op, source, accumulator
         self._tokens, self._lanes, self._taps = tokens, lanes, taps
         self._beats, self._groups = op.channels // lanes, op.weight[0].size // taps
-        self._depth = (op.behind + op.ahead) * self._beats + _SPARE  # words of the ring: beats
+        self._depth = depth(op, self._beats)
         super().__init__({"source": In(beats(source, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -109,7 +109,7 @@ class ConvolutionStage(wiring.Component):
 
         place, _ = counter(m, self._depth, done)
         row, column, place = delayed(m, advance, [Value.cast(value) for value in (row, column, place)])
-        places = self._places()
+        places = tap_places(self._op, self._beats, self._groups)
         table = rom(m, "taps", places, Integer.holding(np.array(places)), group, advance)
         words, inside = [], []
         for tap in range(self._taps):
@@ -120,14 +120,6 @@ class ConvolutionStage(wiring.Component):
             on_grid = _within(Value.cast(row + down), self._tokens // self._op.columns)
             inside.append(delayed(m, advance, on_grid & _within(Value.cast(column + right), self._op.columns)))
         return words, inside
-
-    def _places(self) -> list[Integers]:
-        """For each group of taps, tap by tap: rows down and columns right of the output's own token, and words
-        behind its own word in the ring."""
-        op, (_, high, wide) = self._op, self._op.weight.shape
-        down, right = np.indices((high, wide)).reshape(2, -1) - np.array([[op.above], [op.left]])
-        further = (down * op.columns + right) * self._beats % self._depth
-        return list(np.stack([down, right, further], axis=1).reshape(self._groups, -1))
 
     def _weight_rows(self) -> list[Integers]:
         """The words of the ROM, one a step; taps of a lane together."""
@@ -156,6 +148,20 @@ class ConvolutionStage(wiring.Component):
                 m.d.sync += register.eq(Mux(begins, offset, register) + value)
             results.append(register)
         return results
+
+
+def depth(op: Convolution, beats: int) -> int:
+    """Words of the ring, when a token is so many `beats`."""
+    return (op.behind + op.ahead) * beats + SPARE
+
+
+def tap_places(op: Convolution, beats: int, groups: int) -> list[Integers]:
+    """For each group of taps, tap by tap: rows down and columns right of the output's own token, and words
+    behind its own word in the ring."""
+    _, high, wide = op.weight.shape
+    down, right = np.indices((high, wide)).reshape(2, -1) - np.array([[op.above], [op.left]])
+    further = (down * op.columns + right) * beats % depth(op, beats)
+    return list(np.stack([down, right, further], axis=1).reshape(groups, -1))
 
 
 def _within(place: Value, count: int) -> Value:

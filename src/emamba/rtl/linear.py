@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer, Integers
@@ -13,15 +13,16 @@ from emamba.graph import Linear
 from emamba.rtl.fixed import shape
 from emamba.rtl.pipeline import counter, delayed, rom, total
 from emamba.rtl.rounding import requantize_channels
-from emamba.rtl.stream import Exit, beats, moves
+from emamba.rtl.stream import Exit, Replay, beats, moves
 
 
 class LinearStage(wiring.Component):
     """Repeats `graph.golden.linear`.
 
-    Each beat of `inputs` elements is kept while it meets every group of `outputs` rows, so input is
-    consumed as it arrives and nothing is stored but the sums. With `inputs` = all channels of the
-    source the sums need no store either.
+    Beat by beat, each beat of `inputs` elements is kept while it meets every group of `outputs` rows: nothing is
+    stored but the sums, all of which are complete with the last beat. With `inputs` = all channels of the
+    source the sums need no store either. Row by row, the whole token meets one group of rows after the
+    other: the token is stored and read again, there is one sum a lane, and output leaves all the time.
 
     Parameters
     ----------
@@ -29,38 +30,45 @@ class LinearStage(wiring.Component):
         Operation, element type of its source, and the type that holds every sum (`graph.bounds`).
     inputs, outputs
         Columns and rows of the tile: `inputs * outputs` multipliers.
+    by_rows
+        Row by row instead of beat by beat.
 
     Timing: `(columns / inputs) * (rows / outputs)` cycles a token.
     """
 
-    def __init__(self, op: Linear, source: Integer, accumulator: Integer, inputs: int, outputs: int) -> None:
+    def __init__(
+        self, op: Linear, source: Integer, accumulator: Integer, inputs: int, outputs: int, by_rows: bool = False
+    ) -> None:
         self._op, self._source, self._accumulator = op, source, accumulator
-        self._inputs, self._outputs = inputs, outputs
+        self._inputs, self._outputs, self._by_rows = inputs, outputs, by_rows
         self._columns, self._rows = op.weight.shape[1] // inputs, op.channels // outputs
         super().__init__({"source": In(beats(source, inputs)), "output": Out(beats(op.dtype, outputs)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         """Hold a beat; read weights; multiply; add up; accumulate over beats; round and saturate."""
         m = Module()
-        bursts = self._columns > 1 and self._rows > 1
+        bursts = self._columns > 1 and self._rows > 1 and not self._by_rows
         exit_ = Exit(m, self.output, self._op.dtype, self._outputs, depth=self._rows + 2 if bursts else 0)
         advance = exit_.advance
 
-        held = Signal.like(self.source.payload, reset_less=True)
+        source = self._replayed(m) if self._by_rows else self.source
+        held = Signal.like(source.payload, reset_less=True)
         waiting = Signal()
-        step = Signal()
-        row, last_row = counter(m, self._rows, step)
-        column, last_column = counter(m, self._columns, step & last_row)
+        step, met = Signal(), Signal()  # `met`: the last step of a beat
+        if self._by_rows:
+            column, last_column = counter(m, self._columns, step)
+            row, _ = counter(m, self._rows, step & last_column)
+            m.d.comb += met.eq(step)
+        else:
+            row, last_row = counter(m, self._rows, step)
+            column, last_column = counter(m, self._columns, met)
+            m.d.comb += met.eq(step & last_row)
         address, _ = counter(m, self._rows * self._columns, step)
-        m.d.comb += [
-            step.eq(waiting & advance),
-            self.busy.eq(step),
-            self.source.ready.eq(~waiting | (step & last_row)),
-        ]
-        with m.If(step & last_row):
+        m.d.comb += [step.eq(waiting & advance), self.busy.eq(step), source.ready.eq(~waiting | met)]
+        with m.If(met):
             m.d.sync += waiting.eq(0)
-        with m.If(moves(self.source)):
-            m.d.sync += [waiting.eq(1), held.eq(self.source.payload)]
+        with m.If(moves(source)):
+            m.d.sync += [waiting.eq(1), held.eq(source.payload)]
 
         weights = rom(m, "weight", self._weight_rows(), Integer.holding(self._op.weight), address, advance)
         x = delayed(m, advance, [held.data[lane] for lane in range(self._inputs)])
@@ -78,10 +86,17 @@ class LinearStage(wiring.Component):
         exit_.load(done, requantize_channels(m, sums, shift, self._op.dtype, bias_row, advance, moves=2), first)
         return m
 
+    def _replayed(self, m: Module) -> stream.Interface:
+        """The source, each token once for every group of rows."""
+        m.submodules.replay = replay = Replay(self._source, self._inputs, self._columns, self._rows)
+        wiring.connect(m, wiring.flipped(self.source), replay.source)
+        return replay.output
+
     def _weight_rows(self) -> list[Integers]:
         """The words of the ROM: tiles in the order of use, rows of the matrix within a tile together."""
         tiles = self._op.weight.reshape(self._rows, self._outputs, self._columns, self._inputs)
-        return list(tiles.transpose(2, 0, 1, 3).reshape(self._rows * self._columns, -1))
+        order = (0, 2, 1, 3) if self._by_rows else (2, 0, 1, 3)
+        return list(tiles.transpose(order).reshape(self._rows * self._columns, -1))
 
     def _products(self, m: Module, advance: Value, x: list[Value], weights: list[Value]) -> tuple[list[Value], int]:
         """For each row of the tile the sum of its products, and the moves that takes."""
@@ -94,9 +109,9 @@ class LinearStage(wiring.Component):
         return sums, cycles + 1
 
     def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Value], bias: list[Value]) -> list[Value]:
-        """Running sums in a ring of one place for each group of rows; the newest is the first place."""
+        """Running sums in a ring of one place for each group of rows under way; the newest is the first place."""
         results: list[Value] = []
-        count = self._rows if self._columns > 1 else 1  # a sum that is complete at once is not kept
+        count = self._rows if self._columns > 1 and not self._by_rows else 1
         for value, offset in zip(sums, bias, strict=True):
             ring = [Signal(shape(self._accumulator), reset_less=True) for _ in range(count)]
             base = Mux(begins, offset, ring[-1]) if self._columns > 1 else offset

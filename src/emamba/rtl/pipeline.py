@@ -46,9 +46,24 @@ def total(m: Module, advance: Value, terms: Sequence[Value]) -> tuple[Value, int
     terms = list(terms)
     while len(terms) > 1:
         groups = [terms[start : start + 4] for start in range(0, len(terms), 4)]
-        terms = delayed(m, advance, [Value.cast(sum(group[1:], start=group[0])) for group in groups])
+        terms = delayed(m, advance, [_sum(group) for group in groups])
         cycles += 1
     return terms[0], cycles
+
+
+def total_cycles(terms: int) -> int:
+    """The moves that `total` takes for so many terms."""
+    cycles = 0
+    while terms > 1:
+        terms, cycles = -(-terms // 4), cycles + 1
+    return cycles
+
+
+def _sum(terms: Sequence[Value]) -> Value:
+    """The sum of up to four `terms`, as wide as it can become: chained additions would be wider."""
+    wide = max(len(term) for term in terms) + (len(terms) - 1).bit_length()
+    value = Value.cast(sum(terms[1:], start=terms[0]))
+    return value[:wide].as_signed() if value.shape().signed else value[:wide]
 
 
 def rom(m: Module, name: str, rows: Iterable[Integers], dtype: Integer, address: Value, advance: Value) -> list[Value]:

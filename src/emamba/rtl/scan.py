@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -193,7 +193,8 @@ class ScanStage(wiring.Component):
         port = getattr(self, name)
         word = Value.cast(port.payload.data)
         width = self._types[name].bits * self._states
-        return unpack(word.word_select(group, width) if self._groups > 1 else word, self._types[name])
+        words = [word[start : start + width] for start in range(0, len(word), width)]
+        return unpack(Value.cast(Array(words)[group]) if self._groups > 1 else word, self._types[name])
 
     def _spread(self, channel_values: list[Value]) -> list[Value]:
         """One value a channel lane, repeated for each of its state lanes."""

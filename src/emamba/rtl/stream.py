@@ -6,13 +6,15 @@ first token of a frame. Ready and valid are those of `amaranth.lib.stream`.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer
 from emamba.rtl.fixed import shape
+from emamba.rtl.pipeline import counter
 
 
 def beat(dtype: Integer, lanes: int) -> data.StructLayout:
@@ -166,6 +168,47 @@ class Narrow(wiring.Component):
                 first.eq(self.source.payload.first),
                 left.eq(self._ratio),
             ]
+        return m
+
+
+class Replay(wiring.Component):
+    """Each token of `count` beats `times` times in a row, the first time as it arrives.
+
+    A memory holds two tokens, so that the next one arrives while the last repetitions leave.
+    Timing: two cycles from a beat in to that beat out.
+    """
+
+    def __init__(self, dtype: Integer, lanes: int, count: int, times: int) -> None:
+        self._count, self._times = count, times
+        super().__init__({"source": In(beats(dtype, lanes)), "output": Out(beats(dtype, lanes))})
+
+    def elaborate(self, platform: object) -> Module:
+        """`filled` beats lie in the memory, counted from the first one of the token that leaves."""
+        m = Module()
+        count, room = self._count, 2 * self._count
+        m.submodules.memory = memory = Memory(shape=Shape(len(Value.cast(self.source.payload))), depth=room, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        filled, at, base = Signal(range(room + 1)), Signal(range(count)), Signal()
+        written, fetched, left = moves(self.source), Signal(), Signal()
+        last_beat = at == count - 1
+        place, _ = counter(m, room, Value.cast(written))
+        _, last_time = counter(m, self._times, Value.cast(fetched & last_beat))
+        m.d.comb += [
+            self.source.ready.eq(filled != room),
+            write.addr.eq(place),
+            write.data.eq(Value.cast(self.source.payload)),
+            write.en.eq(written),
+            fetched.eq((at < filled) & (~Value.cast(self.output.valid) | self.output.ready)),
+            left.eq(fetched & last_beat & last_time),
+            read.addr.eq(at + Mux(base, count, 0)),
+            read.en.eq(fetched),
+            Value.cast(self.output.payload).eq(read.data),
+        ]
+        m.d.sync += [filled.eq(filled + written - Mux(left, count, 0)), base.eq(base ^ left)]
+        with m.If(fetched):
+            m.d.sync += [self.output.valid.eq(1), at.eq(Mux(last_beat, 0, at + 1))]
+        with m.Elif(self.output.ready):
+            m.d.sync += self.output.valid.eq(0)
         return m
 
 

@@ -1,0 +1,98 @@
+"""The accelerator as a choice: a design for a wish, and all designs worth having."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emamba import files
+from emamba.config import Config, dump_config, parse_config
+from emamba.errors import ConfigError
+from emamba.flow.run import SILENT, Listener, Progress, Stage, perform, read_json, recipe, start, write_json
+from emamba.flow.stages import Results, emit
+from emamba.graph import Graph, load
+
+if TYPE_CHECKING:
+    from emamba.rtl import Explored
+
+EXPLORE = Stage("explore", (), ("graph.json", "graph.npz"))
+
+
+def build(
+    run: Path,
+    interval: int | None = None,
+    fps: float | None = None,
+    multipliers: int | None = None,
+    latency: int | None = None,
+    clock_mhz: float | None = None,
+    force: bool = False,
+    listener: Listener = SILENT,
+) -> Results:
+    """The smallest design that meets a wish, or the fastest within a budget; gives what `emit` gives.
+
+    Wish for one of: `interval` in cycles a token, `fps` frames a second at the clock, `multipliers` at most. On top
+    of the first two, `latency` in cycles. The wish becomes the section [hardware] of the run's recipe.
+    ConfigError, and the recipe stays as it was, if no design meets the wish.
+    """
+    config, graph = recipe(run), load(run / "graph.json")
+    clock = clock_mhz or config.hardware.clock_mhz
+    wished = _wished(graph, interval, fps, multipliers, latency, clock)
+    start(run, _with_hardware(config, {**wished, "clock_mhz": clock}))
+    try:
+        return emit(run, force, listener)
+    except ConfigError:
+        start(run, config)
+        raise
+
+
+def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list[dict[str, Any]]:
+    """explore.json and explore.svg: the designs that no other one beats in every respect, from the cost model.
+
+    Gives for each, fastest first: cycles a frame, latency, multipliers, LUTs, memory bits, and how to ask for it.
+    """
+    perform(EXPLORE, run, _explore, None, force, listener)
+    return read_json(run / "explore.json")["designs"]
+
+
+def _wished(
+    graph: Graph,
+    interval: int | None,
+    fps: float | None,
+    multipliers: int | None,
+    latency: int | None,
+    clock_mhz: float,
+) -> dict[str, int]:
+    """The wish as the keys of [hardware]."""
+    from emamba import rtl
+
+    given = [wish for wish in (interval, fps, multipliers) if wish is not None]
+    if len(given) != 1 or (multipliers and latency):
+        fact = f"{len(given)} wishes for speed" if len(given) != 1 else "a budget of multipliers and a latency"
+        raise ConfigError(fact, "give one of --interval, --fps, --multipliers; --latency goes with the first two")
+    if multipliers:
+        interval, latency = rtl.fastest(graph, multipliers)
+    elif fps:
+        interval = rtl.interval_of_rate(graph, fps, clock_mhz)
+    return {"interval_cycles": interval or 0, "latency_cycles": latency or 0}
+
+
+def _with_hardware(config: Config, values: dict[str, Any]) -> Config:
+    """`config` with other values in [hardware], checked as those of a recipe are."""
+    hardware = config.hardware.model_copy(update=values)
+    return parse_config(dump_config(config.model_copy(update={"hardware": hardware})), config.name)
+
+
+def _explore(run: Path, config: Config, progress: Progress) -> list[Path]:
+    from emamba import rtl
+    from emamba.report.front import front_picture
+
+    graph = load(run / "graph.json")
+    designs = [_described(design) for design in rtl.front(graph, progress)]
+    picture = files.write(run / "explore.svg", front_picture(designs))
+    return [picture, write_json(run / "explore.json", {"designs": designs})]
+
+
+def _described(design: Explored) -> dict[str, Any]:
+    found = asdict(design)
+    return {**found.pop("point"), **found}

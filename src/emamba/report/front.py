@@ -1,0 +1,48 @@
+"""The picture of all designs of a graph that are worth having, as a file of its own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emamba.report.svg import ACCENT, MUTED, SOFT, STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PANELS = (("multipliers", "multipliers"), ("latency_cycles", "latency, cycles"), ("lut", "LUT"))
+
+
+def front_picture(designs: Sequence[Mapping[str, Any]]) -> bytes:
+    """SVG: multipliers, latency and LUTs of `designs` over their cycles a frame, both on logarithmic scales.
+
+    The designs that are best in what a panel shows are joined by a line. Equal designs give equal bytes.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    written = io.BytesIO()
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+        for axes, (key, label) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+            _panel(axes, [(design["cycles_per_frame"], design[key]) for design in designs], label)
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return written.getvalue()
+
+
+def _panel(axes: Axes, points: Sequence[tuple[int, int]], label: str) -> None:
+    ahead = undercut(points)
+    axes.plot(*zip(*points, strict=True), "o", color=SOFT, markersize=3.5)
+    axes.plot(*zip(*ahead, strict=True), "o-", color=ACCENT, markersize=3.5, linewidth=1)
+    axes.set(xscale="log", yscale="log", xlabel="cycles a frame", ylabel=label)
+    axes.grid(color=MUTED, alpha=0.2)
+
+
+def undercut(points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of (x, y), those whose y is less than that of all with a smaller or equal x, by x."""
+    kept: list[tuple[int, int]] = []
+    for x, y in sorted(points):
+        if not kept or y < kept[-1][1]:
+            kept.append((x, y))
+    return kept

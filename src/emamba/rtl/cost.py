@@ -1,0 +1,277 @@
+"""What a component costs, without building it: the formulas repeat the components' structure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import lcm
+from typing import assert_never
+
+import numpy as np
+
+from emamba.fixed import Integer
+from emamba.graph import (
+    Activation,
+    Add,
+    Convolution,
+    Flatten,
+    Graph,
+    Input,
+    Linear,
+    Multiply,
+    Operation,
+    Pool,
+    RangeNorm,
+    Scan,
+)
+from emamba.graph.bounds import accumulator
+from emamba.rtl import curve, serial_scan
+from emamba.rtl.convolution import depth, tap_places
+from emamba.rtl.folding import Folding
+from emamba.rtl.primitives import (
+    Cost,
+    adder,
+    adder_tree,
+    constant_bits,
+    counter,
+    delay,
+    exit_,
+    fifo,
+    look_up,
+    queue,
+    ram,
+    registers,
+    rom,
+    rounded,
+    shifts,
+    skid,
+    total,
+)
+
+
+def fork(readers: int) -> Cost:
+    """A `Fork`: who has taken the beat that waits."""
+    return Cost(ff=readers, lut=2.5 * readers) if readers > 1 else Cost()
+
+
+def stage(graph: Graph, op: Operation, folding: Folding) -> Cost:
+    """The component of `op` when folded so."""
+    types = [graph[name].dtype for name in op.sources]
+    lanes = folding.output
+    match op:
+        case Input():
+            return skid(op.dtype, lanes)
+        case Linear():
+            sums = accumulator(op, {op.source: types[0]}, graph.frame_tokens(op.source))
+            return _linear(op, types[0], sums, folding)
+        case Convolution():
+            tokens = graph.frame_tokens(op.source)
+            return _convolution(op, types[0], accumulator(op, {op.source: types[0]}, tokens), tokens, folding)
+        case RangeNorm():
+            return _range_norm(op, types[0], lanes)
+        case Activation():
+            return exit_(op.dtype, lanes) + look_up(op.curve) * lanes + delay(1, curve.cycles(op.curve))
+        case Scan():
+            return _serial_scan(op, types) if folding.steps > 1 else _scan(op, types, lanes, folding.states)
+        case Multiply():
+            bits = types[0].bits + types[1].bits
+            product = Cost(multipliers=1) + registers(bits) + rounded(bits, op.shift, op.dtype)
+            return exit_(op.dtype, lanes) + product * lanes
+        case Add():
+            bits = max(types[0].bits + op.left_shift, types[1].bits + op.right_shift) + 1
+            summed = adder(bits) + registers(bits) + rounded(bits, op.shift, op.dtype)
+            return exit_(op.dtype, lanes) + summed * lanes
+        case Pool():
+            return _pool(op, accumulator(op, {op.source: types[0]}, graph.frame_tokens(op.source)), lanes)
+        case Flatten():
+            return Cost()
+        case _:
+            assert_never(op)
+
+
+def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:
+    """A `Link`: `depth` beats of FIFO, and a change from `lanes` to `wanted`."""
+    wide = lcm(lanes, wanted)
+    cost = fifo(lanes * dtype.bits + 1, depth) if depth else Cost()
+    if wide > lanes:
+        cost += registers((2 * wide - lanes) * dtype.bits + 2) + counter(wide // lanes) + Cost(lut=4)
+    if wide > wanted:
+        cost += registers(wide * dtype.bits + 1) + counter(wide // wanted + 1) + Cost(lut=wide * dtype.bits + 4)
+    return cost
+
+
+def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding) -> Cost:
+    inputs, outputs = folding.sources[0], folding.output
+    columns, rows = op.weight.shape[1] // inputs, op.channels // outputs
+    weight, bias = Integer.holding(op.weight).bits, Integer.holding(op.bias).bits
+    product = source.bits + (weight if rows * columns > 1 else constant_bits(op.weight))
+    bursts = columns > 1 and rows > 1 and not folding.by_rows
+    tree, moves = adder_tree(inputs, product)
+    ring = registers(sums.bits) + delay(sums.bits, rows - 1 if bursts else 0) + adder(sums.bits)
+    ring += Cost(lut=0.4 * sums.bits) if columns > 1 else Cost()
+    lane = tree + ring + rounded(sums.bits, int(op.shift.min()), op.dtype)
+    control = counter(rows) + counter(columns) + counter(rows * columns) + registers(moves + 2)
+    control += (delay(1, moves + 2) + delay(1, moves + 2)) if columns > 1 else Cost()
+    control += delay(1, moves + 3) + delay((rows - 1).bit_length(), moves + 1)
+    return (
+        (_replay(inputs * source.bits + 1, columns, rows) if folding.by_rows else Cost())
+        + registers(inputs * source.bits * 2 + 2)
+        + rom(rows * columns, inputs * outputs * weight)
+        + rom(rows, outputs * bias)
+        + (Cost(multipliers=1) + registers(product)) * (inputs * outputs)
+        + lane * outputs
+        + control
+        + shifts(op.shift.reshape(rows, outputs), sums.bits)
+        + exit_(op.dtype, outputs, rows + 2 if bursts else 0)
+    )
+
+
+def _replay(bits: int, count: int, times: int) -> Cost:
+    control = counter(2 * count) * 2 + counter(2 * count + 1) * 2 + counter(count) + counter(times) + registers(2)
+    return ram(2 * count, bits) + control
+
+
+def _convolution(op: Convolution, source: Integer, sums: Integer, tokens: int, folding: Folding) -> Cost:
+    lanes, taps, window = folding.output, folding.taps, op.weight[0].size
+    beats, groups = op.channels // lanes, window // taps
+    weight, bias = Integer.holding(op.weight).bits, Integer.holding(op.bias).bits
+    words, product = depth(op, beats), source.bits + weight
+    places, grid = Integer.holding(np.array(tap_places(op, beats, groups))).bits, (tokens // op.columns, op.columns)
+    address, around = (words - 1).bit_length(), sum((side - 1).bit_length() for side in grid)
+    tree, moves = adder_tree(taps, product)
+    lane = (Cost(multipliers=1) + registers(product) + Cost(lut=source.bits)) * taps + tree
+    lane += registers(sums.bits) + adder(sums.bits) + rounded(sums.bits, int(op.shift.min()), op.dtype)
+    tap = Cost(lut=3 * address + 2 * around) + registers(1)
+    return (
+        lane * lanes
+        + tap * taps
+        + ram(words, lanes * source.bits, ports=taps)
+        + rom(groups, 3 * taps * places)
+        + rom(beats * groups, lanes * taps * weight)
+        + rom(beats, lanes * bias)
+        + total([counter(it) for it in (groups, beats, groups * beats, words, words, tokens, words, *grid)])
+        + registers(address + around + (groups * beats - 1).bit_length())
+        + delay((beats - 1).bit_length(), moves + 2)
+        + delay(1, moves + 3)
+        + delay(1, moves + 4)
+        + registers(2 * moves + 7)
+        + shifts(op.shift.reshape(beats, lanes), sums.bits)
+        + exit_(op.dtype, lanes)
+    )
+
+
+def _range_norm(op: RangeNorm, source: Integer, lanes: int) -> Cost:
+    beats = op.channels // lanes
+    room = 2 * beats + 4
+    sums = Integer.between(min(-1, op.channels * source.lo), op.channels * source.hi).bits
+    factor = Integer.holding(op.reciprocal).bits
+    centred = sums + 2
+    statistics = registers(2 * sums + 2 * source.bits + 3) + adder(sums) + Cost(lut=2 * source.bits * lanes)
+    statistics += adder(source.bits) * lanes + Cost(lut=sums)
+    product = Cost(multipliers=1) + registers(centred + factor) + rounded(centred + factor, op.shift, op.dtype)
+    return (
+        fifo(lanes * source.bits + 1, room)
+        + statistics
+        + rom(len(op.reciprocal), factor)
+        + queue(sums + factor, (room - 1) // beats + 1)
+        + counter(beats) * 2
+        + registers(factor + 2)
+        + (adder(2 * centred) + registers(centred) + product) * lanes
+        + exit_(op.dtype, lanes)
+    )
+
+
+def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cost:
+    x, delta, b, c = (dtype.bits for dtype in types)
+    beats, groups, lanes = op.channels // channels, op.states // states, channels * states
+    words, late = beats * groups, curve.cycles(op.decay)
+    rate, skip = Integer.holding(op.rate).bits, Integer.holding(op.skip).bits
+    decay = Integer.between(*op.decay.limits).bits
+    drive = delta + x + b - max(op.drive_shift, 0) + 1
+    kept = decay + op.state.bits + 1
+    readout = op.state.bits + c
+    tree, moves = adder_tree(states, readout)
+    lane = (
+        registers(delta + rate)
+        + rounded(delta + rate, op.argument_shift, op.decay.domain)
+        + look_up(op.decay)
+        + registers(delta + x + b)
+        + delay(drive, late)
+        + registers(kept + op.state.bits + readout)
+        + adder(max(kept, drive) + 1)
+        + Cost(lut=op.compute.bits + 2 * op.state.bits)
+    )
+    result = max(readout + (states - 1).bit_length(), skip + x) + groups.bit_length() + 1
+    channel = (
+        registers(x + 2 * delta + x + skip + x)
+        + delay(skip + x, late + moves + 3)
+        + adder(result)
+        + registers(result)
+        + rounded(result, op.shift, op.dtype)
+    )
+    return (
+        (lane + Cost(multipliers=4)) * lanes
+        + (channel + tree + Cost(multipliers=2)) * channels
+        + rom(words, lanes * rate)
+        + rom(beats, channels * skip)
+        + ram(words, lanes * op.state.bits)
+        + registers(2 * states * b)
+        + delay(states * c, late + 4)
+        + Cost(lut=states * (b + c) * (groups - 1) / 2 + 20)
+        + counter(max(words, 3))
+        + counter(groups)
+        + counter(beats)
+        + registers(2 * late + 10 + moves)
+        + delay((words - 1).bit_length(), late + 3)
+        + exit_(op.dtype, channels)
+    )
+
+
+def _serial_scan(op: Scan, types: Sequence[Integer]) -> Cost:
+    x, delta, b, c = (dtype.bits for dtype in types)
+    when, words = serial_scan.schedule(op), op.channels * op.states
+    rate, skip = Integer.holding(op.rate).bits, Integer.holding(op.skip).bits
+    decay, state = Integer.between(*op.decay.limits).bits, op.state.bits
+    operands = max(delta + 1, decay + 1, c) + max(rate, state), max(delta + 1, b, skip) + delta + x
+    products = operands[0] + operands[1]
+    result = operands[0] + op.states.bit_length() + 1
+    index, channel = (words - 1).bit_length(), (op.channels - 1).bit_length()
+    return (
+        Cost(multipliers=2)
+        + registers(2 * products)
+        + Cost(lut=1.2 * products + op.compute.bits + 2 * state + op.states * (b + c) / 2 + result)
+        + rom(words, rate)
+        + rom(op.channels, skip)
+        + ram(words, state)
+        + look_up(op.decay)
+        + delay(decay, when.decay - 3 - when.look_up)
+        + delay(delta + x + b, when.decay - when.drive)
+        + registers(state)
+        + delay(state, when.readout - when.decay - 3)
+        + delay(x, when.skip - 2)
+        + delay(b, when.drive - 2)
+        + delay(c, when.readout - 2)
+        + delay(skip + x, when.readout - when.skip)
+        + delay(index, when.decay - 1)
+        + delay(index, 4)
+        + delay(channel, when.skip - 1)
+        + registers(when.moves + when.decay + 6)
+        + delay(4, when.readout)
+        + rounded(delta + rate, op.argument_shift, op.decay.domain)
+        + adder(max(operands) + 1)
+        + adder(result)
+        + registers(result)
+        + rounded(result, op.shift, op.dtype)
+        + counter(3)
+        + counter(words)
+        + counter(op.channels)
+        + counter(op.states)
+        + exit_(op.dtype, 1)
+    )
+
+
+def _pool(op: Pool, sums: Integer, lanes: int) -> Cost:
+    beats = op.channels // lanes
+    ring = (
+        adder(sums.bits) + registers(sums.bits) + delay(sums.bits, beats - 1) + rounded(sums.bits, op.shift, op.dtype)
+    )
+    return ring * lanes + counter(beats) + registers(6) + Cost(lut=sums.bits * lanes) + exit_(op.dtype, lanes)

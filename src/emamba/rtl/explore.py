@@ -1,0 +1,100 @@
+"""All designs worth having of a graph, from the cost model alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from itertools import product
+from math import ceil
+
+from emamba.errors import ConfigError
+from emamba.graph import Graph
+from emamba.rtl.estimate import estimate
+from emamba.rtl.folding import Folding, candidates
+from emamba.rtl.solver import fewest_multipliers, fold, tokens_read
+
+Progress = Callable[[int, int, str], None]
+Foldings = dict[str, Folding]
+
+_HASTES = (0.0, 4.0)
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """A design by what it costs; less is better in each. `lut` is for logic on AMD UltraScale+, estimated."""
+
+    cycles_per_frame: int
+    latency_cycles: int
+    multipliers: int
+    lut: int
+    memory_bits: int
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A point, the wishes `rtl.solve` makes it from, and what else there is to know about it."""
+
+    point: Point
+    interval_cycles: int
+    ff: int
+    multiplier_use: float
+
+
+def front(graph: Graph, progress: Progress = lambda done, total, label: None) -> list[Explored]:
+    """The designs that no other one beats in every respect, fastest first.
+
+    One for each interval at which fewer multipliers do, for tails as long as a frame and as an interval, small and
+    in haste.
+    """
+    intervals, found = worthwhile_intervals(graph), dict[Point, Explored]()
+    for done, interval in enumerate(intervals):
+        progress(done, len(intervals), "explore")
+        for foldings in _designs(graph, interval):
+            made = _explored(graph, interval, foldings)
+            found.setdefault(made.point, made)
+    return [found[point] for point in best(list(found))]
+
+
+def worthwhile_intervals(graph: Graph) -> list[int]:
+    """The intervals that need fewer multipliers than any shorter one, shortest first."""
+    cycles = {
+        ceil(folding.cycles * tokens_read(graph, op) / graph.tokens)
+        for op in graph.operations
+        for folding in candidates(graph, op)
+    }
+    kept: dict[int, int] = {}  # multipliers -> the first interval
+    for interval in sorted(cycles):
+        try:
+            kept.setdefault(fewest_multipliers(graph, interval), interval)
+        except ConfigError:  # too short for a stage
+            continue
+    return list(kept.values())
+
+
+def best(points: Sequence[Point]) -> list[Point]:
+    """The points that no other one equals or beats in every respect, in order."""
+    return [point for point in sorted(points) if not any(_beats(other, point) for other in points)]
+
+
+def _beats(other: Point, point: Point) -> bool:
+    return other != point and all(a <= b for a, b in zip(astuple(other), astuple(point), strict=True))
+
+
+def _designs(graph: Graph, interval: int) -> list[Foldings]:
+    """The different designs for an interval."""
+    found: list[Foldings] = []
+    for tail, haste in product((None, interval), _HASTES):
+        try:
+            foldings = fold(graph, interval, tail, haste)
+        except ConfigError:  # the tail cannot be that short
+            continue
+        if foldings not in found:
+            found.append(foldings)
+    return found
+
+
+def _explored(graph: Graph, interval: int, foldings: Foldings) -> Explored:
+    found = estimate(graph, foldings, interval)
+    cost, speed = found.total, found.performance
+    point = Point(speed.cycles_per_frame, speed.latency_cycles, cost.multipliers, round(cost.lut), cost.memory_bits)
+    return Explored(point, interval, round(cost.ff), found.multiplier_use)

@@ -1,0 +1,141 @@
+"""How fast a folded graph is, in cycles, without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import lcm
+from typing import assert_never
+
+from emamba.graph import (
+    Activation,
+    Add,
+    Convolution,
+    Flatten,
+    Graph,
+    Input,
+    Linear,
+    Multiply,
+    Operation,
+    Pool,
+    RangeNorm,
+    Scan,
+)
+from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
+from emamba.rtl.build import fifo_tokens
+from emamba.rtl.folding import Folding
+from emamba.rtl.pipeline import total_cycles
+from emamba.rtl.timing import Network, Wire
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Cycles from the first beat in to the last beat out, and between the ends of consecutive frames."""
+
+    latency_cycles: int
+    cycles_per_frame: int
+
+
+def performance(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int, frames: int = 1) -> Performance:
+    """The latency of a frame in an empty pipeline, exactly as simulation measures it.
+
+    With one frame, cycles a frame are those of the slowest stage, which every design keeps; with more, they are
+    the distance of the last two.
+    """
+    ends = network(graph, foldings, interval_cycles).run(frames)
+    return Performance(ends[0], ends[-1] - ends[-2] if frames > 1 else slowest(graph, foldings))
+
+
+def slowest(graph: Graph, foldings: Mapping[str, Folding]) -> int:
+    """Cycles a frame of the stage that has most to do."""
+    return max(
+        foldings[op.name].cycles * graph.frame_tokens(op.sources[0] if op.sources else op.name)
+        for op in graph.operations
+    )
+
+
+def network(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> Network:
+    """The control of the accelerator that `rtl.build` makes, component by component."""
+    depths = fifo_tokens(graph, dict(foldings), interval_cycles)
+    parts: list[timing.Component] = []
+    open_ends: dict[str, list[Wire]] = {}
+    first = Wire()
+    for op in graph.operations:
+        folding = foldings[op.name]
+        sources = [first] if isinstance(op, Input) else []
+        for index, name in enumerate(op.sources):
+            depth = depths[op.name][index] * (graph[name].channels // foldings[name].output)
+            sources.append(_link(parts, open_ends[name].pop(0), foldings[name].output, folding.sources[index], depth))
+        output = sources[0] if isinstance(op, Flatten) else Wire()
+        parts += _stage(graph, op, folding, sources, output)
+        open_ends[op.name] = _forked(parts, graph, op, output)
+    beats = [
+        graph.frame_tokens(op.name) * (op.channels // foldings[op.name].output) for op in (graph.input, graph.output)
+    ]
+    return Network(parts, first, open_ends[graph.output.name].pop(), *beats)
+
+
+def _link(parts: list[timing.Component], source: Wire, lanes: int, wanted: int, depth: int) -> Wire:
+    """Appends the parts of a `Link`; gives its end."""
+    wide = lcm(lanes, wanted)
+    for kind, size in ((timing.Fifo, depth), (timing.Widen, wide // lanes), (timing.Narrow, wide // wanted)):
+        if size > (kind is not timing.Fifo):  # a FIFO of 0 beats is none, and so is a ratio of 1
+            end = Wire()
+            parts.append(kind(source, end, size))
+            source = end
+    return source
+
+
+def _forked(parts: list[timing.Component], graph: Graph, op: Operation, output: Wire) -> list[Wire]:
+    readers = sum(name == op.name for reader in graph.operations for name in reader.sources)
+    if readers < 2:
+        return [output]
+    outputs = [Wire() for _ in range(readers)]
+    parts.append(timing.Fork(output, outputs))
+    return outputs
+
+
+def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], output: Wire) -> list[timing.Component]:
+    """The control of one stage, with the registers that a beat goes through."""
+    beats = op.channels // folding.output
+    match op:
+        case Input():
+            return [timing.Skid(sources[0], output)]
+        case Linear():
+            return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output)
+        case Convolution():
+            steps, tokens = op.weight[0].size // folding.taps, graph.frame_tokens(op.source)
+            moves = total_cycles(folding.taps) + 5
+            return [stage_timing.Convolution(sources[0], output, moves, steps, beats, tokens, op.ahead)]
+        case RangeNorm():
+            return [stage_timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
+        case Activation():
+            return [stage_timing.Elementwise(sources, output, curve.cycles(op.curve) + 1)]
+        case Scan():
+            return [_scan(op, folding, sources, output)]
+        case Multiply() | Add():
+            return [stage_timing.Elementwise(sources, output, 2)]
+        case Pool():
+            return [stage_timing.Pool(sources, output, 2, beats, graph.frame_tokens(op.source))]
+        case Flatten():
+            return []
+        case _:
+            assert_never(op)
+
+
+def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire) -> list[timing.Component]:
+    moves, middle = total_cycles(folding.sources[0]) + 4, Wire()
+    if folding.by_rows:
+        return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, moves, columns, 1)]
+    if columns == 1 or rows == 1:
+        return [stage_timing.Linear(source, output, moves, columns, rows)]
+    return [stage_timing.Linear(source, middle, moves, columns, rows), timing.Fifo(middle, output, rows + 2)]
+
+
+def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timing.Component:
+    if folding.steps > 1:
+        return stage_timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
+    groups = op.states // folding.states
+    words = op.channels // folding.output * groups
+    moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
+    return stage_timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))

@@ -1,0 +1,50 @@
+from dataclasses import astuple
+
+import pytest
+
+from emamba.errors import ConfigError
+from emamba.rtl.explore import Point, best, front, worthwhile_intervals
+from emamba.rtl.solver import fewest_multipliers
+from emamba.rtl.wishes import solve
+from networks import random_network
+
+GRAPH = random_network(0).graph
+
+
+def test_every_shorter_interval_needs_more_multipliers():
+    intervals = worthwhile_intervals(GRAPH)
+    needed = [fewest_multipliers(GRAPH, interval) for interval in intervals]
+    assert intervals == sorted(set(intervals))
+    assert needed == sorted(set(needed), reverse=True)
+    for interval, multipliers in zip(intervals, needed, strict=True):
+        try:
+            assert fewest_multipliers(GRAPH, interval - 1) > multipliers
+        except ConfigError:
+            assert interval == intervals[0]
+
+
+def test_a_front_has_no_point_that_another_one_beats():
+    points = [Point(3, 9, 5, 7, 7), Point(4, 9, 5, 7, 7), Point(2, 10, 5, 7, 7), Point(9, 9, 9, 9, 1)]
+    assert best(points) == [Point(2, 10, 5, 7, 7), Point(3, 9, 5, 7, 7), Point(9, 9, 9, 9, 1)]
+
+
+@pytest.fixture(scope="module")
+def explored():
+    steps = []
+    return front(GRAPH, lambda done, total, label: steps.append((done, total))), steps
+
+
+def test_the_front_of_a_graph_goes_from_fast_to_small(explored):
+    found, steps = explored
+    points = [it.point for it in found]
+    assert points == best(points) == sorted(points)
+    assert points[0].multipliers > 4 * points[-1].multipliers
+    assert len(steps) == steps[0][1] == len(worthwhile_intervals(GRAPH))
+    assert all(0 < it.multiplier_use <= 1 for it in found)
+
+
+def test_a_point_can_be_built_from_its_wishes(explored):
+    for it in explored[0][:: len(explored[0]) // 4]:
+        foldings = solve(GRAPH, it.interval_cycles, it.point.latency_cycles)
+        assert sum(folding.multipliers for folding in foldings.values()) <= it.point.multipliers
+        assert astuple(it.point)[:2] >= (1, 1)
