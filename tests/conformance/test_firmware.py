@@ -89,7 +89,8 @@ def test_every_tensor_is_that_of_the_golden_executor(case: Case, tmp_path: Path)
         ("head", r"(head__shift\[.*\] = {\s+)(-?\d+)", 0),
         ("block1_gated", r"(block1_gated__op = {[^}]*\.shift = )(-?\d+)", 0),
         ("block0_gate", r"(block0_gate__curve_values\[.*\] = {(?:\s+-?\d+,){128}\s+)(-?\d+)", 3),
-        ("block1_scan", r"(block1_scan__rate\[.*\] = {\s+)(-?\d+)", 7),
+        ("block0_scan", r"(block0_scan__rate\[.*\] = {\s+)(-?\d+)", 7),
+        ("block0_convolution", r"(block0_convolution__op = {[^}]*\.left = )(\d+)", 0),
         ("head", r"(head__bias\[.*\] = {\s+)(-?\d+)", 2),
     ],
 )

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import INT8, linear, operation_cases, pick, scan_case, source
-from emamba.firmware.functions import Function, array_type, function, named, ordered, parameters
+from cases import INT8, convolution, linear, operation_cases, pick, scan_case, source
+from emamba.firmware.functions import Function, array_type, computed, function, named, ordered, parameters
 from emamba.fixed import Integer
-from emamba.graph import Flatten, Graph, Linear, check
+from emamba.graph import Graph, Linear, check
 
 RNG = np.random.default_rng(0)
 
@@ -74,15 +74,20 @@ def test_a_curve_comes_before_the_function_that_calls_it():
 def test_parameters_are_all_that_an_operation_knows():
     op, limits = linear(RNG, 5, 3, 7), {"lo": -128, "hi": 127}
     arrays = {"weight": op.weight, "bias": op.bias, "shift": op.shift}
-    assert parameters(op) == {"inputs": 5, "outputs": 3, **arrays, **limits}
-    assert parameters(replace(op, dtype=Integer(4, signed=False)))["hi"] == 15
+    graph = Graph("g", 1, (source(5), op))
+    assert parameters(graph, op) == {"inputs": 5, "outputs": 3, **arrays, **limits}
+    assert parameters(graph, replace(op, dtype=Integer(4, signed=False)))["hi"] == 15
+
+
+def test_a_convolution_knows_its_grid_and_the_ring_that_its_source_lies_in():
+    op = convolution(RNG, 3, (3, 2), (1, 0), 4, 7)
+    found = parameters(Graph("g", 8, (source(3), op)), op)
+    grid = {"high": 3, "wide": 2, "above": 1, "left": 0, "rows": 2, "columns": 4, "kept": 8}
+    assert grid.items() <= found.items()
+    assert np.array_equal(found["weight"], op.weight.reshape(3, 6))
 
 
 @pytest.mark.parametrize("it", operation_cases(), ids=str)
 def test_parameters_of_curves_have_dotted_paths(it):
-    dotted = [path for op in it.graph.operations[1:] if op.sources for path in paths(op) if "." in path]
+    dotted = [path for op in computed(it.graph) for path in parameters(it.graph, op) if "." in path]
     assert bool(dotted) == (it.graph.name.split("_")[0] in ("activation", "scan"))
-
-
-def paths(op) -> list[str]:
-    return [] if isinstance(op, Flatten) else list(parameters(op))

@@ -25,11 +25,12 @@ def test_the_header_says_what_a_user_needs():
     for words in (
         content_hash(NETWORK.graph),
         "frames of 8 tokens of 4 x int8, value = integer * 2^-4",
-        "1 token a frame of 10 x int20, value = integer * 2^-4",
+        "1 token a frame of 2 x int16, value = integer * 2^-4",
         "#define EMAMBA_NETWORK0_TOKENS 8 ",
         "#define EMAMBA_NETWORK0_OUT_TOKENS 1 ",
+        "#define EMAMBA_NETWORK0_OUT_MOST 1 ",
         "typedef int8_t emamba_network0_in;\n",
-        "typedef int32_t emamba_network0_out; /* -524288 to 524287 */\n",
+        "typedef int16_t emamba_network0_out;\n",
         "int32_t block0_scan_state[9 * 1];",
     ):
         assert words in header
@@ -42,7 +43,7 @@ def test_nothing_but_integers_and_two_headers_of_the_library(it: Case):
         code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
         assert set(re.findall(r"#include (\S+)", code)) <= {f'"{name}.h"', "<stdint.h>", "<string.h>"}
         assert not re.search(r"\b(float|double|malloc|calloc|free|printf)\b", code)
-        values = re.sub(r"state->token / \d+|//", "", code)
+        values = re.sub(r"(state->token|step|\(step - \d+\)) / \d+|token / op->columns|//", "", code)
         assert not re.search(r"\d\.\d|/[^*]", values), "no fractions, no division but of the counter of tokens"
 
 
@@ -58,6 +59,20 @@ def test_an_array_that_operations_have_in_common_is_there_once():
     source = generate(NETWORK.graph)["emamba_network0.c"]
     assert len(re.findall(r"^static const int32_t \w+__reciprocal\[256\]", source, re.M)) == 1
     assert source.count(".reciprocal = block0_norm__reciprocal,") == 3
+
+
+def test_the_header_says_what_a_type_that_is_wider_than_its_values_holds():
+    up = next(it.graph for it in operation_cases() if it.graph.name == "linear_up")
+    assert "typedef int32_t emamba_linear_up_out; /* -131072 to 131071 */\n" in generate(up)["emamba_linear_up.h"]
+
+
+def test_the_header_says_when_tokens_come_out_together():
+    cases = {it.graph.name: it.graph for it in operation_cases()}
+    late, soon = (generate(cases[name])[f"emamba_{name}.h"] for name in ("convolution_joined", "convolution"))
+    assert "_OUT_MOST 7 " in late
+    assert "Those that have waited" in late
+    assert "_OUT_MOST 1 " in soon
+    assert "waited" not in soon
 
 
 def test_text_is_tidy():

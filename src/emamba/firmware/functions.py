@@ -14,9 +14,10 @@ from typing import assert_never
 import numpy as np
 
 from emamba.curve import IntegerCurve, IntegerTable
+from emamba.firmware.schedule import kept
 from emamba.firmware.spelling import element, narrowest
 from emamba.fixed import Integers
-from emamba.graph import Activation, Add, Convolution, Graph, Linear, Multiply, Pool, RangeNorm, Scan
+from emamba.graph import Activation, Add, Convolution, Flatten, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan
 from emamba.graph.bounds import accumulator
 
 Computed = Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool  # what has a C function
@@ -40,12 +41,17 @@ class Function:
         return {**dict(self.types), "acc": f"int{self.width}_t"}
 
 
+def computed(graph: Graph) -> list[Computed]:
+    """The operations that have a C function."""
+    return [op for op in graph.operations if not isinstance(op, Input | Flatten)]
+
+
 def function(graph: Graph, op: Computed) -> Function:
     """The C function that executes `op`."""
     width = _width(graph, op)
     sources = zip(_arguments(op), op.sources, strict=True)
     types = {name: element(graph[source].dtype) for name, source in sources}
-    types |= {"y": element(op.dtype), **_array_types(parameters(op))}
+    types |= {"y": element(op.dtype), **_array_types(parameters(graph, op))}
     match op:
         case Activation():
             curve = _curve_function(op.curve, width)
@@ -57,15 +63,14 @@ def function(graph: Graph, op: Computed) -> Function:
     return Function(_kind(op), tuple(types.items()), width, curve)
 
 
-def parameters(op: Computed) -> Parameters:
+def parameters(graph: Graph, op: Computed) -> Parameters:
     """The members of an operation's structure of parameters, in order; those of a curve with a dotted path."""
     match op:
         case Linear():
             sizes = {"inputs": op.weight.shape[1], "outputs": op.channels}
             return {**sizes, "weight": op.weight, "bias": op.bias, **_requantize(op)}
         case Convolution():
-            sizes = {"channels": op.channels, "kernel": op.weight.shape[1]}
-            return {**sizes, "weight": op.weight, "bias": op.bias, **_requantize(op)}
+            return {**_window(graph, op), "bias": op.bias, **_requantize(op)}
         case RangeNorm():
             return {"channels": op.channels, "reciprocal": op.reciprocal, **_requantize(op)}
         case Activation():
@@ -123,6 +128,21 @@ def _scan(op: Scan) -> Parameters:
     }
 
 
+def _window(graph: Graph, op: Convolution) -> Parameters:
+    _, high, wide = op.weight.shape
+    return {
+        "channels": op.channels,
+        "high": high,
+        "wide": wide,
+        "above": op.above,
+        "left": op.left,
+        "rows": graph.frame_tokens(op.source) // op.columns,
+        "columns": op.columns,
+        "kept": max(kept(graph)[op.source], 1),
+        "weight": op.weight.reshape(op.channels, -1),
+    }
+
+
 def _requantize(op: Linear | Convolution | RangeNorm | Scan | Multiply | Add | Pool) -> Parameters:
     return {"shift": op.shift, "lo": op.dtype.lo, "hi": op.dtype.hi}
 
@@ -171,5 +191,5 @@ def _width(graph: Graph, op: Computed) -> int:
     """32 if every intermediate of `op` fits int32_t, and the factor of every left shift does; else 64."""
     types = {name: graph[name].dtype for name in op.sources}
     needed = accumulator(op, types, graph.frame_tokens(op.sources[0]))
-    shifts = [int(np.min(value)) for name, value in parameters(op).items() if name.endswith("shift")]
+    shifts = [int(np.min(value)) for name, value in parameters(graph, op).items() if name.endswith("shift")]
     return 32 if needed.bits <= 32 and min(shifts, default=0) >= _DEEPEST else 64

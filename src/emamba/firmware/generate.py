@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import jinja2
 import numpy as np
 
-from emamba.firmware.functions import Computed, array_type, function, named, ordered, parameters
-from emamba.firmware.push import member, push, stack_bytes
+from emamba.firmware.functions import Computed, array_type, computed, function, named, ordered, parameters
+from emamba.firmware.push import members, most, push, stack_bytes
+from emamba.firmware.schedule import moments
 from emamba.firmware.spelling import element, filled, numbers
 from emamba.fixed import Integers
-from emamba.graph import Flatten, Graph, Input, Operation, content_hash
+from emamba.graph import Graph, Operation, content_hash
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,23 @@ def generate(graph: Graph) -> dict[str, str]:
 
     The header documents shapes, scales, types and use. The same graph gives the same text.
     """
-    computed = [op for op in graph.operations if not isinstance(op, Input | Flatten)]
-    functions = {op.name: function(graph, op) for op in computed}
+    functions = {op.name: function(graph, op) for op in computed(graph)}
     emitted = ordered(functions.values())
     names = named(emitted)
     called = {name: names[f] for name, f in functions.items()}
-    members = [member(graph, op, functions) for op in graph.operations]
     context = {
         "name": f"emamba_{graph.name}",
         "graph": graph,
         "hash": content_hash(graph),
-        "members": [item for item in members if item],
+        "members": members(graph, functions),
+        "most": most(graph),
+        "lag": moments(graph)[graph.output.name].lag,
+        "stride": moments(graph)[graph.output.name].stride,
         "stack_bytes": stack_bytes(graph),
         "functions": emitted,
         "names": names,
         "widths": sorted({f.width for f in emitted if f.kind not in ("table", "activation")}),
-        "constants": _constants(computed, called),
+        "constants": _constants(graph, called),
         "push": push(graph, called),
     }
     templates = {"c": "source.c.j2", "h": "header.h.j2"}
@@ -85,13 +87,13 @@ def _rendered(template: str, context: dict[str, object]) -> str:
     return environment.get_template(template).render(context)
 
 
-def _constants(computed: list[Computed], called: Mapping[str, str]) -> list[Constants]:
+def _constants(graph: Graph, called: Mapping[str, str]) -> list[Constants]:
     """What every operation knows. An array that several have in common is the first one's."""
     found: list[Constants] = []
     names: dict[tuple[str, str], str] = {}
-    for op in computed:
+    for op in computed(graph):
         arrays, members = [], []
-        for path, value in parameters(op).items():
+        for path, value in parameters(graph, op).items():
             if not isinstance(value, np.ndarray):
                 members.append(f".{path} = {value}")
                 continue

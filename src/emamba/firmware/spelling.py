@@ -12,6 +12,7 @@ _WORDS = """
     auto break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t memcpy memmove memset state token out
+    step steps at ready
 """
 _RESERVED = frozenset(_WORDS.split())  # of C, and of the text around the tensors
 
