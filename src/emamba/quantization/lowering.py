@@ -69,8 +69,8 @@ def _lowered(
         case streams.Linear():
             return graph.Linear(**_weighted(op, dtype, bits[0], scales, config))
         case streams.Convolution():
-            grid = {"columns": op.columns, "above": op.above, "left": op.left}
-            return graph.Convolution(**_weighted(op, dtype, bits[0], scales, config), **grid)
+            common = _weighted(op, dtype, bits[0], scales, config)
+            return graph.Convolution(**common, columns=op.columns, above=op.above, left=op.left)
         case streams.Normalise():
             return _norm(op, sources[0].dtype, dtype, out)
         case streams.Activation():
