@@ -11,7 +11,7 @@ from emamba.flow import zoo
 Progress = Callable[[int, int, str], None]
 
 DESIGNS = (
-    *(("mars", interval) for interval in (20, 40, 75, 150, 400)),
+    *(("mars_fast", interval) for interval in (20, 40, 75, 150, 400)),
     *(("digits", interval) for interval in (16, 32, 120)),
     *(("mars_paper", interval) for interval in (60, 320)),
 )

@@ -17,7 +17,7 @@ from emamba.errors import ConfigError
 from emamba.flow import zoo
 from emamba.flow.run import Listener
 
-MODEL = "mars"
+MODEL = "mars_fast"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Variant:
-    """A design of the zoo's MARS, by its wishes, with the targets it is synthesised for."""
+    """A design of the zoo's `mars_fast`, by its wishes, with the targets it is synthesised for."""
 
     name: str
     interval_cycles: int

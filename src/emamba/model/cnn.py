@@ -29,7 +29,8 @@ class ConvNet(nn.Module):
         if shape.group > 1:
             raise ConfigError("model.kind 'cnn' reads pixels row by row, but data.group is set", "remove data.group")
         self.config, self.shape, self.outputs = config, shape, outputs
-        self.convolutions = nn.Sequential(*_convolutions(config, shape.features)).to(memory_format=_LAYOUT)
+        convolutions = nn.Sequential(*_convolutions(config, shape.features))
+        self.convolutions = nn.utils.convert_conv2d_weight_memory_format(convolutions, _LAYOUT)
         flat = config.channels[-1] * _pixels(config, shape)
         self.dense = nn.Sequential(*_dense(config, flat))
         self.head = nn.Linear((flat, *config.dense)[-1], outputs)
