@@ -82,7 +82,7 @@ FAULTS = [
     ("first", r"(weight\[1\] = \d+'h)(\w+);", flipped),
     ("first", r"(\? \S+ )\[(\d+):(\d+)\]", other_shift),
     ("table", r"(lane_0\[3\] = \d+'h)(\w+);", flipped),
-    ("last", r"(bias\[0\] = \d+'h)(\w+);", flipped),
+    ("first", r"(bias\[0\] = \d+'h)(\w+);", flipped),
 ]
 
 

@@ -108,7 +108,7 @@ class Accelerator(wiring.Component):
         """The link into source `index` of `op`, with room for `tokens` tokens."""
         source = self._graph[op.sources[index]]
         lanes = self._foldings[source.name].output
-        depth = tokens * (source.channels // lanes)
+        depth = fifo_beats(tokens, source.channels // lanes)
         return Link(source.dtype, lanes, self._foldings[op.name].sources[index], depth)
 
     def _forked(self, m: Module, op: Operation, output: stream.Interface) -> list[stream.Interface]:
@@ -177,6 +177,11 @@ def _sums(graph: Graph, op: Operation) -> Integer:
     """The type of the sums of `op`."""
     types = {name: graph[name].dtype for name in op.sources}
     return accumulator(op, types, graph.frame_tokens(op.sources[0]))
+
+
+def fifo_beats(tokens: int, beats: int) -> int:
+    """Places of a FIFO for `tokens` of so many `beats`; not 2, whose memory of one word has an address of no bits."""
+    return 3 if tokens * beats == 2 else tokens * beats
 
 
 def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:

@@ -88,12 +88,14 @@ class ConvolutionStage(wiring.Component):
         """
         room = self._depth - self._op.behind * self._beats - 1
         stored = Signal(range(room + 1))  # beats written, less beats of output that are done
-        left = Signal(range(self._tokens), init=self._tokens - 1)  # tokens of the frame behind the output's one
+        m.d.comb += self.source.ready.eq(stored != room)
+        m.d.sync += stored.eq(stored + moves(self.source) - done)
+        if not self._op.ahead:
+            return Value.cast(stored != 0)
+        left = Signal(range(max(self._tokens, 2)), init=self._tokens - 1)  # tokens of the frame behind the output's one
         with m.If(last):
             m.d.sync += left.eq(Mux(left == 0, self._tokens - 1, left - 1))
         needed = times(Value.cast(Mux(left < self._op.ahead, left, self._op.ahead)), self._beats)
-        m.d.comb += self.source.ready.eq(stored != room)
-        m.d.sync += stored.eq(stored + moves(self.source) - done)
         return Value.cast(stored > needed)
 
     def _window(
@@ -166,7 +168,8 @@ def tap_places(op: Convolution, beats: int, groups: int) -> list[Integers]:
 
 def _within(place: Value, count: int) -> Value:
     """Whether 0 <= `place` < `count`."""
-    return Value.cast((place >= 0) & (place < count))
+    inside = Value.cast(place < count)
+    return Value.cast((place >= 0) & inside) if place.shape().signed else inside
 
 
 def _wrapped(address: Value, depth: int) -> Value:

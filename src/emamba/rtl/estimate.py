@@ -21,7 +21,7 @@ from emamba.graph import (
     Scan,
 )
 from emamba.rtl import cost, curve
-from emamba.rtl.build import fifo_tokens
+from emamba.rtl.build import fifo_beats, fifo_tokens
 from emamba.rtl.folding import Folding
 from emamba.rtl.performance import Performance, performance
 from emamba.rtl.primitives import Cost, total
@@ -83,7 +83,7 @@ def components(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: i
             graph[name].dtype,
             foldings[name].output,
             foldings[op.name].sources[index],
-            depths[op.name][index] * (graph[name].channels // foldings[name].output),
+            fifo_beats(depths[op.name][index], graph[name].channels // foldings[name].output),
         )
         for op in graph.operations
         for index, name in enumerate(op.sources)

@@ -22,7 +22,7 @@ from emamba.graph import (
     Scan,
 )
 from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
-from emamba.rtl.build import fifo_tokens
+from emamba.rtl.build import fifo_beats, fifo_tokens
 from emamba.rtl.folding import Folding
 from emamba.rtl.pipeline import total_cycles
 from emamba.rtl.timing import Network, Wire
@@ -64,7 +64,7 @@ def network(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int)
         folding = foldings[op.name]
         sources = [first] if isinstance(op, Input) else []
         for index, name in enumerate(op.sources):
-            depth = depths[op.name][index] * (graph[name].channels // foldings[name].output)
+            depth = fifo_beats(depths[op.name][index], graph[name].channels // foldings[name].output)
             sources.append(_link(parts, open_ends[name].pop(0), foldings[name].output, folding.sources[index], depth))
         output = sources[0] if isinstance(op, Flatten) else Wire()
         parts += _stage(graph, op, folding, sources, output)
