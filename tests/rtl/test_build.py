@@ -4,7 +4,7 @@ import pytest
 from cases import INT8, flatten, joined, operation_cases
 from emamba.graph import Add, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl import build
-from emamba.rtl.build import fifo_tokens
+from emamba.rtl.build import fifo_beats, fifo_tokens
 from emamba.rtl.solver import fold
 from networks import random_network
 
@@ -52,6 +52,18 @@ def test_the_longest_path_into_a_join_has_no_fifo_and_the_others_hold_what_is_un
             assert max(depths) >= 2
         if isinstance(op, Linear):
             assert depths == (int(pooled[0]),)
+
+
+def test_links_hold_whole_tokens_and_never_two_beats():
+    """The memory of a FIFO of two has one word: an address of no bits."""
+    graph = next(it.graph for it in operation_cases() if it.graph.name == "scan_of_fours")
+    foldings = fold(graph, 4)
+    tokens, found = fifo_tokens(graph, foldings, 4), fifo_beats(graph, foldings, 4)
+    assert 3 in found["scan"]
+    for op in graph.operations:
+        for count, depth, name in zip(tokens[op.name], found[op.name], op.sources, strict=True):
+            held = count * graph[name].channels // foldings[name].output
+            assert depth == (3 if held == 2 else held)
 
 
 def test_what_meets_a_convolution_waits_for_the_tokens_that_it_looks_ahead_to():

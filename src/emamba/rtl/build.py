@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from amaranth.back import rtlil
@@ -89,7 +90,7 @@ class Accelerator(wiring.Component):
         """Stages in the graph's order, each fed by links from its sources."""
         m = Module()
         open_ends: dict[str, list[stream.Interface]] = {}
-        depths = fifo_tokens(self._graph, self._foldings, self._interval)
+        depths = fifo_beats(self._graph, self._foldings, self._interval)
         for op in self._graph.operations:
             component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name])
             if isinstance(component, Skid):
@@ -104,11 +105,10 @@ class Accelerator(wiring.Component):
         wiring.connect(m, open_ends[self._graph.output.name].pop(), wiring.flipped(self.output))
         return m
 
-    def _link(self, op: Operation, index: int, tokens: int) -> Link:
-        """The link into source `index` of `op`, with room for `tokens` tokens."""
+    def _link(self, op: Operation, index: int, depth: int) -> Link:
+        """The link into source `index` of `op`, with room for `depth` beats."""
         source = self._graph[op.sources[index]]
         lanes = self._foldings[source.name].output
-        depth = fifo_beats(tokens, source.channels // lanes)
         return Link(source.dtype, lanes, self._foldings[op.name].sources[index], depth)
 
     def _forked(self, m: Module, op: Operation, output: stream.Interface) -> list[stream.Interface]:
@@ -179,12 +179,23 @@ def _sums(graph: Graph, op: Operation) -> Integer:
     return accumulator(op, types, graph.frame_tokens(op.sources[0]))
 
 
-def fifo_beats(tokens: int, beats: int) -> int:
-    """Places of a FIFO for `tokens` of so many `beats`; not 2, whose memory of one word has an address of no bits."""
-    return 3 if tokens * beats == 2 else tokens * beats
+def fifo_beats(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
+    """For each source of each operation, the beats that its link has to hold: those of `fifo_tokens`.
+
+    Two become three: the memory of such a FIFO has one word, and an address of no bits, which linters refuse.
+    """
+    tokens = fifo_tokens(graph, foldings, interval_cycles)
+    beats = {op.name: op.channels // foldings[op.name].output for op in graph.operations}
+    return {
+        op.name: tuple(
+            3 if count * beats[name] == 2 else count * beats[name]
+            for count, name in zip(tokens[op.name], op.sources, strict=True)
+        )
+        for op in graph.operations
+    }
 
 
-def fifo_tokens(graph: Graph, foldings: dict[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
+def fifo_tokens(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
     """For each source of each operation, the tokens that its link has to hold.
 
     A token reaches an operation over several paths. The longest needs no FIFO; each other one has to

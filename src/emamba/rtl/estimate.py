@@ -21,7 +21,7 @@ from emamba.graph import (
     Scan,
 )
 from emamba.rtl import cost, curve
-from emamba.rtl.build import fifo_beats, fifo_tokens
+from emamba.rtl.build import fifo_beats
 from emamba.rtl.folding import Folding
 from emamba.rtl.performance import Performance, performance
 from emamba.rtl.primitives import Cost, total
@@ -77,13 +77,13 @@ def _products(op: Operation) -> int:
 
 def components(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, Cost]:
     """The cost of each stage by its name, and of all links and all forks."""
-    depths = fifo_tokens(graph, dict(foldings), interval_cycles)
+    depths = fifo_beats(graph, foldings, interval_cycles)
     links = [
         cost.link(
             graph[name].dtype,
             foldings[name].output,
             foldings[op.name].sources[index],
-            fifo_beats(depths[op.name][index], graph[name].channels // foldings[name].output),
+            depths[op.name][index],
         )
         for op in graph.operations
         for index, name in enumerate(op.sources)

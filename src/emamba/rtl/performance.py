@@ -22,7 +22,7 @@ from emamba.graph import (
     Scan,
 )
 from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
-from emamba.rtl.build import fifo_beats, fifo_tokens
+from emamba.rtl.build import fifo_beats
 from emamba.rtl.folding import Folding
 from emamba.rtl.pipeline import total_cycles
 from emamba.rtl.timing import Network, Wire
@@ -56,7 +56,7 @@ def slowest(graph: Graph, foldings: Mapping[str, Folding]) -> int:
 
 def network(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> Network:
     """The control of the accelerator that `rtl.build` makes, component by component."""
-    depths = fifo_tokens(graph, dict(foldings), interval_cycles)
+    depths = fifo_beats(graph, foldings, interval_cycles)
     parts: list[timing.Component] = []
     open_ends: dict[str, list[Wire]] = {}
     first = Wire()
@@ -64,8 +64,8 @@ def network(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int)
         folding = foldings[op.name]
         sources = [first] if isinstance(op, Input) else []
         for index, name in enumerate(op.sources):
-            depth = fifo_beats(depths[op.name][index], graph[name].channels // foldings[name].output)
-            sources.append(_link(parts, open_ends[name].pop(0), foldings[name].output, folding.sources[index], depth))
+            lanes, wanted, depth = foldings[name].output, folding.sources[index], depths[op.name][index]
+            sources.append(_link(parts, open_ends[name].pop(0), lanes, wanted, depth))
         output = sources[0] if isinstance(op, Flatten) else Wire()
         parts += _stage(graph, op, folding, sources, output)
         open_ends[op.name] = _forked(parts, graph, op, output)
