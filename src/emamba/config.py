@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -22,13 +22,16 @@ Bits = Annotated[int, Field(ge=2, le=32)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Strict, frozen values: no unknown keys, no conversions."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class CurveConfig(_Section):
+class CurveConfig(Section):
     """A nonlinear function in the model: as it is, or as straight segments.
 
     In the integers an `exact` function of an 8-bit value becomes a table of its 256 values.
@@ -39,7 +42,7 @@ class CurveConfig(_Section):
     knots: Literal["paper", "optimal"] = "optimal"
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which data set, and how an image becomes tokens; `data.frames` says what each choice does.
 
     `patch` is rows and columns of pixels (one number: both), `margin` pixels around it that a token sees
@@ -60,7 +63,7 @@ class DataConfig(_Section):
         return (sides, sides) if isinstance(sides, int) else sides
 
 
-class MambaConfig(_Section):
+class MambaConfig(Section):
     """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`.
 
     With a `stem`, a linear map to so many channels and SiLU see each patch by itself; then the patches of a
@@ -100,7 +103,7 @@ class MambaConfig(_Section):
         return self.expand * self.d_model
 
 
-class VitConfig(_Section):
+class VitConfig(Section):
     """A vision transformer to compare with; an MLP is `mlp_ratio * d_model` wide inside."""
 
     kind: Literal["vit"]
@@ -116,7 +119,7 @@ class VitConfig(_Section):
         return self
 
 
-class CnnConfig(_Section):
+class CnnConfig(Section):
     """A convolutional network to compare with: `channels` of 3x3 convolutions, widths of `dense` layers.
 
     Convolutions are counted from 1; behind those in `pool_after`, 2x2 max pooling halves both sides.
@@ -140,7 +143,7 @@ class CnnConfig(_Section):
         return self
 
 
-class LstmConfig(_Section):
+class LstmConfig(Section):
     """A long short-term memory to compare with: `layers` of `d_model` cells over the tokens."""
 
     kind: Literal["lstm"]
@@ -152,7 +155,7 @@ ModelConfig = MambaConfig | VitConfig | CnnConfig | LstmConfig
 _KINDS = {"mamba": MambaConfig, "vit": VitConfig, "cnn": CnnConfig, "lstm": LstmConfig}
 
 
-class AugmentationConfig(_Section):
+class AugmentationConfig(Section):
     """How training images are changed at random; `training.augmentation` says what each choice does."""
 
     shift: Annotated[float, Field(ge=0, le=8)] = 0.0
@@ -161,21 +164,23 @@ class AugmentationConfig(_Section):
     drop_points: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class TeacherConfig(_Section):
+class TeacherConfig(Section):
     """Distillation: the network of another recipe is trained first, then followed to a `share`.
 
     It sees training images `changed` at random as its student does, or `plain`: then it is asked once for
     all, which takes no time in training. `temperature` softens the classes of both, and means nothing for
-    coordinates. Without a recipe there is no teacher.
+    coordinates. With `unlabelled`, training images without targets are learned from too: the teacher's outputs
+    are their targets. Without a recipe there is no teacher.
     """
 
     recipe: str = ""
     share: Annotated[float, Field(ge=0, le=1)] = 0.7
     sees: Literal["changed", "plain"] = "changed"
+    unlabelled: bool = False
     temperature: Positive = 2.0
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """AdamW under a one-cycle schedule.
 
     `averaging` is the share of the running average of the weights that stays at each step (0: the last
@@ -196,7 +201,7 @@ class TrainingConfig(_Section):
     teacher: TeacherConfig = TeacherConfig()
 
 
-class QuantizationConfig(_Section):
+class QuantizationConfig(Section):
     """Widths of the integers, and fine-tuning with them in the loop (0 epochs: none).
 
     `weight_scales` says whether linear maps and convolutions have one scale for all weights or one for each
@@ -222,7 +227,7 @@ class QuantizationConfig(_Section):
         return self
 
 
-class HardwareConfig(_Section):
+class HardwareConfig(Section):
     """The accelerator: cycles between two tokens, latency of a frame, and the clock that rates are stated at.
 
     `latency_cycles` is the longest wished from a frame's first beat in to its last beat out (0: any).
@@ -233,14 +238,14 @@ class HardwareConfig(_Section):
     clock_mhz: Positive = 100.0
 
 
-class VerifyConfig(_Section):
+class VerifyConfig(Section):
     """How golden, C and RTL are compared: frames whose every tensor is compared, random stalls."""
 
     trace_frames: Annotated[int, Field(ge=0, le=1 << 16)] = 16
     stalls: bool = False
 
 
-class Config(_Section):
+class Config(Section):
     """A whole recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
@@ -284,12 +289,24 @@ def recipes() -> list[str]:
 
 def parse_config(text: str, origin: str = "recipe") -> Config:
     """The recipe in `text`; `origin` names it in errors."""
+    return parsed(Config, text, origin)
+
+
+def parsed(kind: type[Kind], text: str, origin: str) -> Kind:
+    """`text` as TOML that `kind` describes; a ConfigError says what is wrong where, and what is allowed there."""
     try:
-        return Config.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin} is not TOML: {error}", "check the line named; strings need quotes") from error
+    return validated(kind, values, origin)
+
+
+def validated(kind: type[Kind], values: Mapping[str, Any], origin: str) -> Kind:
+    """`values` as a `kind`, with the errors of `parsed`."""
+    try:
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise _explained(error.errors()[0], origin) from error
+        raise _explained(kind, error.errors()[0], origin) from error
 
 
 def dump_config(config: Config) -> str:
@@ -313,9 +330,9 @@ def _packaged(name: str) -> str:
     return (resources.files("emamba") / "recipes" / f"{name}.toml").read_text()
 
 
-def _explained(error: Mapping[str, Any], origin: str) -> ConfigError:
+def _explained(kind: type[BaseModel], error: Mapping[str, Any], origin: str) -> ConfigError:
     """The first thing that pydantic found wrong: where, what, and what is allowed there."""
-    keys, section = _place(error["loc"])
+    keys, section = _place(kind, error["loc"])
     where = ".".join(keys) or "recipe"
     if error["type"] == "union_tag_invalid":
         kind = error["input"]["kind"]
@@ -326,11 +343,11 @@ def _explained(error: Mapping[str, Any], origin: str) -> ConfigError:
     return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where} in the recipe")
 
 
-def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The keys that lead to `loc`, and those that its section knows. Pydantic puts a model's kind among them."""
+def _place(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys in `kind` that lead to `loc`, and those its section knows. Pydantic puts a model's kind among them."""
     keys: list[str] = []
-    known: list[str] = []
-    section: Any = Config
+    known: list[str] = list(kind.model_fields)
+    section: Any = kind
     for part in loc:
         if section == ModelConfig:
             section = _KINDS[str(part)]

@@ -15,7 +15,6 @@ from emamba.data import dataset_of
 from emamba.errors import ArtifactError, ConfigError
 from emamba.flow import start
 from toy import TOY
-from variants import dataset
 
 
 def quiet(done, total, label):
@@ -81,12 +80,6 @@ def test_settings_change_what_they_say():
     assert settings["SiLU and exp"]["9 segments, paper knots"].exp == paper
     widths = [it.changes for it in settings["state, bits stored (computed 7 wider)"].values()]
     assert {it["compute_bits"] - it["state_bits"] for it in widths} == {7}
-
-
-def test_at_most_so_many_frames_measure_spread_over_the_split():
-    split = dataset().train
-    assert bench.spread(split, 80) is split
-    assert bench.spread(split, 3).targets.tolist() == split.targets[[0, 40, 79]].tolist()
 
 
 def test_a_large_split_is_measured_in_part_and_the_output_says_so(toy_made, monkeypatch):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emamba.data import Dataset, Split
-from emamba.data.dataset import by_subject, checked, held_out, joined
+from emamba.data.dataset import by_subject, checked, evenly, held_out, joined
 from emamba.errors import DataError
 
 
@@ -33,6 +33,12 @@ def test_subjects_are_told_apart_in_order():
     whole = Split(np.zeros((4, 2, 2, 1), np.float32), np.arange(4), np.array([3, 1, 3, 2], np.uint8))
     assert [(who, part.targets.tolist()) for who, part in by_subject(whole)] == [(1, [1]), (2, [3]), (3, [0, 2])]
     assert by_subject(split(0, 3)) == []
+
+
+def test_a_part_is_spread_evenly_over_its_split():
+    split = Split(np.zeros((80, 1, 1, 1), np.float32), np.arange(80))
+    assert evenly(split, 80) is split
+    assert evenly(split, 3).targets.tolist() == [0, 40, 79]
 
 
 def test_validation_moves_into_train_and_the_identity_says_so():

@@ -8,7 +8,7 @@ from baselines import BASELINES, SHAPES, recipe
 from emamba.config import Config, HardwareConfig, MambaConfig, TrainingConfig
 from emamba.errors import ArtifactError
 from emamba.model import Mamba, Shape, build
-from emamba.training import load_checkpoint, save_checkpoint
+from emamba.training import checkpoint, load_checkpoint, save_checkpoint
 
 CONFIG = Config(name="tiny", model=MambaConfig(d_model=4, d_state=2, blocks=1))
 
@@ -112,3 +112,15 @@ def test_a_foreign_file_is_refused(path, metadata):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="does not exist"):
         load_checkpoint(tmp_path / "model.safetensors", CONFIG)
+
+
+def test_a_key_that_recipes_did_not_have_then_has_its_default(model, path):
+    data = path.read_bytes()
+    about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["emamba"])
+    del about["config"]["training"]["averaging"], about["hash"]
+    tensors = load(data)
+    about["hash"] = checkpoint._hash(about, tensors)
+    path.write_bytes(save(tensors, {"emamba": json.dumps(about, sort_keys=True)}))
+    load_checkpoint(path, CONFIG)
+    with pytest.raises(ArtifactError, match=r"averaging is 0.0 there, 0.5 here"):
+        load_checkpoint(path, CONFIG.model_copy(update={"training": TrainingConfig(averaging=0.5)}))

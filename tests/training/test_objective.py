@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from emamba.config import Config, DataConfig, TeacherConfig, TrainingConfig
-from emamba.data import Dataset, Split
-from emamba.training.objective import Teacher, distance, softened, taught
+from emamba.data import Dataset, Split, frames
+from emamba.errors import ConfigError
+from emamba.training.objective import Teacher, distance, softened, taught, with_unlabelled
 
 
 def config(**training) -> Config:
@@ -114,3 +115,24 @@ def test_a_teacher_that_sees_plain_images_is_asked_once_for_those_of_the_split()
     )
     assert loss(images, places).item() != loss(images, places + 1).item()
     assert asked == [50, 2]
+
+
+def test_unlabelled_images_get_their_targets_from_the_teacher():
+    torch.manual_seed(0)
+    extra = np.random.default_rng(1).random((7, 2, 2, 1), np.float32)
+    dataset, master = replace(regression(), unlabelled=extra), Teacher(Pooled(4, 4), DataConfig())
+    found = with_unlabelled(dataset, master)
+    assert len(found.train) == 57
+    assert np.array_equal(found.train.targets[:50], dataset.train.targets)
+    wanted = master.network(torch.from_numpy(frames(extra, DataConfig()))).detach().numpy()
+    assert np.allclose(found.train.targets[50:], wanted, atol=1e-6)
+
+
+def test_unlabelled_images_need_a_teacher_and_coordinates():
+    master = Teacher(Pooled(4, 4), DataConfig())
+    with pytest.raises(ConfigError, match="without a teacher"):
+        with_unlabelled(regression(), None)
+    with pytest.raises(ConfigError, match="without unlabelled images"):
+        with_unlabelled(regression(), master)
+    with pytest.raises(ConfigError, match="unlabelled"):
+        with_unlabelled(replace(classification(), unlabelled=regression().train.images), master)

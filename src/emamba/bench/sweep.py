@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emamba.config import Config, CurveConfig
-from emamba.data import Dataset, Split, Task, dataset_of
+from emamba.data import Dataset, Split, Task, dataset_of, evenly
 from emamba.errors import ConfigError
 from emamba.flow import recipe
 from emamba.model import Mamba, exact_twin, twin
@@ -112,17 +112,12 @@ def sweep(run: Path, progress: Progress, data_dir: Path | None = None) -> Sweep:
     model = load_checkpoint(run / "model.safetensors", config)
     assert isinstance(model, Mamba), "lowerable() lets no other network through"
     dataset = dataset_of(config, data_dir)
-    split = spread(dataset.validation, FRAMES)
+    split = evenly(dataset.validation, FRAMES)
     real = outputs_in_float(exact_twin(model), split.images, config.data)
     subject = _Subject(model, config, dataset, split, real)
     about = config.name, dataset.identity, dataset.task, len(split), len(dataset.validation)
     known = score(dataset.task, real, split.targets), subject.point(Setting("as the recipe says"))
     return Sweep(*about, *known, _measured(subject, progress))
-
-
-def spread(split: Split, count: int) -> Split:
-    """At most `count` frames of `split`, evenly spread: files hold one subject behind the other."""
-    return split if len(split) <= count else split[np.linspace(0, len(split) - 1, count).round().astype(int)]
 
 
 def table(found: Sweep) -> list[tuple[str, ...]]:

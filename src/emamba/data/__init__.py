@@ -1,7 +1,7 @@
 """Data sets on disk become arrays, and images become tokens."""
 
 from emamba.data.catalogue import Entry, Findings, catalogue, check
-from emamba.data.dataset import Dataset, Images, Split, Targets, Task, by_subject
+from emamba.data.dataset import Dataset, Images, Split, Targets, Task, by_subject, evenly, joined
 from emamba.data.fetch import fetch
 from emamba.data.frames import Frames, frames, grid
 from emamba.data.load import dataset_of, load_dataset, load_text
@@ -23,9 +23,11 @@ __all__ = [
     "catalogue",
     "check",
     "dataset_of",
+    "evenly",
     "fetch",
     "frames",
     "grid",
+    "joined",
     "load_dataset",
     "load_text",
 ]

@@ -69,6 +69,11 @@ def by_subject(split: Split) -> list[tuple[int, Split]]:
     return [(int(number), split[np.flatnonzero(split.subjects == number)]) for number in np.unique(split.subjects)]
 
 
+def evenly(split: Split, count: int) -> Split:
+    """At most `count` frames of `split`, evenly spread: files hold one subject behind the other."""
+    return split if len(split) <= count else split[np.linspace(0, len(split) - 1, count).round().astype(int)]
+
+
 def joined(first: Split, second: Split) -> Split:
     """The images of `first`, then those of `second`; subjects only if both name theirs."""
     subjects = None

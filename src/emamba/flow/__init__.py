@@ -1,10 +1,11 @@
 """The stages in order, and the run folder they leave behind."""
 
 from emamba.flow.hardware import build, explore
-from emamba.flow.run import Listener, Progress, recipe, start
-from emamba.flow.stages import demo, doctor, emit, flow, quantize, report, show, synth, train, verify
+from emamba.flow.run import SILENT, Listener, Progress, recipe, start
+from emamba.flow.stages import demo, doctor, emit, flow, quantize, report, show, synth, teacher, train, verify
 
 __all__ = [
+    "SILENT",
     "Listener",
     "Progress",
     "build",
@@ -19,6 +20,7 @@ __all__ = [
     "show",
     "start",
     "synth",
+    "teacher",
     "train",
     "verify",
 ]

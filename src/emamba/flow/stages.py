@@ -166,8 +166,8 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
     from emamba.model import Mamba, exact_twin, parameter_count
 
     dataset, memory = dataset_of(config, data_dir), run / "train.memory"
-    teacher = _teacher(run, config, progress, data_dir)
-    model, history = training.train(config, dataset, progress, memory, teacher)
+    master = teacher(run, config, progress, data_dir)
+    model, history = training.train(config, dataset, progress, memory, master)
     forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
 
     def scores(split: Split) -> dict[str, float]:
@@ -187,8 +187,8 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
     return [checkpoint, write_json(run / "training.json", results)]
 
 
-def _teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Teacher | None:
-    """The trained network of the teacher's recipe, in a run folder inside `run`.
+def teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> Teacher | None:
+    """The trained network of the teacher's recipe, in a run folder inside `run`; None if `config` names none.
 
     ConfigError if that learns from a teacher too (they could go round in circles), or from other data.
     """

@@ -2,9 +2,10 @@
 
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
 from emamba.training.loop import Epoch, Fit, Places, Progress, fit, reproducible, silent
+from emamba.training.memory import recall, remember
 from emamba.training.metrics import evaluate, outputs, score
 from emamba.training.objective import Teacher, seen
-from emamba.training.train import train, training_key, weights_hash
+from emamba.training.train import Weights, inherit, train, training_key, untrained, weights_hash
 
 __all__ = [
     "Epoch",
@@ -12,10 +13,14 @@ __all__ = [
     "Places",
     "Progress",
     "Teacher",
+    "Weights",
     "evaluate",
     "fit",
+    "inherit",
     "load_checkpoint",
     "outputs",
+    "recall",
+    "remember",
     "reproducible",
     "save_checkpoint",
     "score",
@@ -23,5 +28,6 @@ __all__ = [
     "silent",
     "train",
     "training_key",
+    "untrained",
     "weights_hash",
 ]

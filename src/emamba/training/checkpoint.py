@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from emamba import files
-from emamba.config import Config
+from emamba.config import Config, validated
 from emamba.errors import ArtifactError
 from emamba.model import Network, Shape, build
 
@@ -47,7 +47,7 @@ def load_checkpoint(path: Path, config: Config) -> Network:
         raise ArtifactError(fact, "give the model.safetensors of a run folder, or train again")
     if about.pop("hash", None) != _hash(about, tensors):
         raise _damaged(path, "its content does not match its hash")
-    for difference in _differences(about["config"], _recipe(config)):
+    for difference in _differences(_spelled_out(about["config"], path), _recipe(config)):
         raise ArtifactError(
             f"{path} was trained with another recipe: {difference}", "train again, or restore the recipe"
         )
@@ -68,6 +68,11 @@ def _about(data: bytes) -> dict[str, Any]:
 def _recipe(config: Config) -> dict[str, Any]:
     whole = config.model_dump(mode="json")
     return {section: whole[section] for section in _SECTIONS}
+
+
+def _spelled_out(stored: dict[str, Any], path: Path) -> dict[str, Any]:
+    """`stored` with the defaults of keys that recipes did not have yet when it was written."""
+    return _recipe(validated(Config, {"name": "stored", **stored}, f"the recipe in {path}"))
 
 
 def _differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:

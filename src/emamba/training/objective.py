@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, mse_loss
 
 from emamba.config import Config, DataConfig, TeacherConfig
-from emamba.data import Dataset, Images, frames
+from emamba.data import Dataset, Images, Split, frames, joined
+from emamba.errors import ConfigError
 from emamba.training.loop import Loss, Places
 from emamba.training.metrics import outputs
 
@@ -43,6 +45,19 @@ def taught(model: nn.Module, config: Config, dataset: Dataset, teacher: Teacher 
         return (1 - choice.share) * own + choice.share * followed
 
     return mixed
+
+
+def with_unlabelled(dataset: Dataset, teacher: Teacher | None) -> Dataset:
+    """`dataset` with its unlabelled images in `train`, behind the others; their targets are what `teacher` gives.
+
+    ConfigError if there are none or no teacher, or if targets are classes, which outputs are not.
+    """
+    if teacher is None or dataset.unlabelled is None or dataset.task == "classification":
+        what = "a teacher" if teacher is None else "unlabelled images with coordinates to give"
+        fact = f"training.teacher.unlabelled: {dataset.name} is trained without {what}"
+        raise ConfigError(fact, "remove training.teacher.unlabelled")
+    targets = outputs(teacher.network, dataset.unlabelled, teacher.data).astype(np.float32)
+    return replace(dataset, train=joined(dataset.train, Split(dataset.unlabelled, targets)))
 
 
 def _wanted(teacher: Teacher, choice: TeacherConfig, dataset: Dataset) -> Callable[[Images, Places], Tensor]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emamba import files
 from emamba.config import Config
@@ -15,7 +16,9 @@ from emamba.model import Network, Shape, build
 from emamba.training.augmentation import check_augmentation
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate
-from emamba.training.objective import Teacher, taught
+from emamba.training.objective import Teacher, taught, with_unlabelled
+
+Weights = Mapping[str, Tensor]  # parameters and buffers of a network, by name
 
 
 def train(
@@ -24,23 +27,29 @@ def train(
     progress: Progress = silent,
     memory: Path | None = None,
     teacher: Teacher | None = None,
+    donor: Weights | None = None,
 ) -> tuple[Network, tuple[Epoch, ...]]:
     """A network trained on `dataset.train` as `config` says, and how it went.
 
-    It learns from the targets and, if there is a `teacher`, from what that makes of the same images.
+    It learns from the targets and, if there is a `teacher`, from what that makes of the same images. It starts from
+    the tensors of `donor`, if there is one, where names and shapes are its own, and at random elsewhere.
     The same seed gives the same bytes on the same machine, even if the run was killed in between and
     `memory` is where the earlier one remembered. TrainingError if the loss diverges,
     ConfigError if the recipe does not fit the data.
     """
     check_augmentation(config.training.augmentation, dataset.task)
+    if config.training.teacher.unlabelled:
+        dataset = with_unlabelled(dataset, teacher)
     with reproducible(config.training.seed, config.training.threads):
-        model = _start(config, dataset)
+        model = untrained(config, dataset)
+        inherit(model, donor or {})
 
         def measure(found: nn.Module) -> float:
             return evaluate(found, dataset.validation, dataset.task, config.data)
 
         measured = measure if len(dataset.validation) else None
-        key = training_key(config, dataset, *(() if teacher is None else (weights_hash(teacher.network),)))
+        taught_by = () if teacher is None else (weights_hash(teacher.network.state_dict()),)
+        key = training_key(config, dataset, *taught_by, *(() if donor is None else (weights_hash(donor),)))
         how = Fit("train", progress, measured, memory, key)
         objective = taught(model, config, dataset, teacher)
         return model, fit(model, objective, dataset.train, config.training, how)
@@ -53,8 +62,11 @@ def training_key(config: Config, dataset: Dataset, *more: str) -> str:
     return files.digest(json.dumps(sections, sort_keys=True), dataset.identity, *more)
 
 
-def _start(config: Config, dataset: Dataset) -> Network:
-    """The untrained network; one that gives coordinates begins at their mean."""
+def untrained(config: Config, dataset: Dataset) -> Network:
+    """The network of `config` before training; one that gives coordinates begins at their mean.
+
+    ConfigError if it cannot take the frames of `dataset`.
+    """
     rows, columns = grid(dataset.train.images, config.data)
     features = frames(dataset.train.images[:1], config.data).shape[2]
     high, wide = config.data.group
@@ -65,6 +77,13 @@ def _start(config: Config, dataset: Dataset) -> Network:
     return model
 
 
-def weights_hash(model: nn.Module) -> str:
-    """A hash over all parameters and buffers of `model`."""
-    return files.digest(*(tensor.numpy().tobytes() for tensor in model.state_dict().values()))
+def inherit(model: nn.Module, donor: Weights) -> None:
+    """Gives `model` the tensors of `donor` whose name and shape it has too."""
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in donor.items() if name in own and own[name].shape == tensor.shape}
+    model.load_state_dict(own | fitting)
+
+
+def weights_hash(weights: Weights) -> str:
+    """A hash over `weights`, the parameters and buffers of a network."""
+    return files.digest(*(tensor.numpy().tobytes() for tensor in weights.values()))
