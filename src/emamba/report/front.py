@@ -10,6 +10,9 @@ from emamba.report.svg import ACCENT, MUTED, SOFT, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emamba.report.scores import Measure
 
 _PANELS = (("multipliers", "multipliers"), ("latency_cycles", "latency, cycles"), ("lut", "LUT"))
 
@@ -22,12 +25,34 @@ def front_picture(designs: Sequence[Mapping[str, Any]]) -> bytes:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    written = io.BytesIO()
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(9.6, 3.0), layout="constrained")
         for axes, (key, label) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
             _panel(axes, [(design["cycles_per_frame"], design[key]) for design in designs], label)
-        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        return _svg(figure)
+
+
+def search_picture(
+    trials: Sequence[Mapping[str, Any]], front: Sequence[Mapping[str, Any]], against: Sequence[str], measure: Measure
+) -> bytes:
+    """SVG: validation scores of `trials` over each cost in `against`, on logarithmic scales; the `front` stands out."""
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(1.0 + 4.3 * len(against), 3.2), layout="constrained")
+        for axes, cost in zip(figure.subplots(1, len(against), squeeze=False)[0], against, strict=True):
+            for rows, colour, size in ((trials, SOFT, 3.5), (front, ACCENT, 5)):
+                points = [(it["costs"][cost], 100 * it["validation"]) for it in rows]
+                axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=size)
+            axes.set(xscale="log", xlabel=cost.replace("_", " "), ylabel=f"{measure.name}, {measure.unit}")
+            axes.grid(color=MUTED, alpha=0.2)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> bytes:
+    written = io.BytesIO()
+    figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return written.getvalue()
 
 

@@ -1,0 +1,164 @@
+"""The space that a search draws from: a recipe, and what may be different in it.
+
+A space is one TOML file:
+
+    recipe = "digits"           # what no dimension names stays as it is there
+    epochs = [5, 15, 40]        # of the rungs that a trial climbs; the last is a whole training
+    frames = 1000               # validation frames that a trial is measured on, at most
+
+    [[dimension]]
+    key = "model.d_model"
+    choices = [8, 12, 16, 20]
+    reason = "products of a linear map grow with its square"
+
+A choice is a value of `key`, or a table of several keys that belong together; `key` then is a name only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from emamba import files
+from emamba.config import Config, Count, MambaConfig, Section, load_config, parsed, validated
+from emamba.errors import ConfigError
+
+Choice = int | float | str | bool | list[Any] | dict[str, Any]
+Place = Mapping[str, int]  # which choice of each dimension, by its key
+_KEEP = 'training.validation = "measures"'
+
+
+class Dimension(Section):
+    """One thing to choose: the key of a recipe it sets, its values in order, and why these."""
+
+    key: Annotated[str, Field(min_length=1)]
+    choices: Annotated[tuple[Choice, ...], Field(strict=False, min_length=2)]
+    reason: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _choices_differ(self) -> Self:
+        written = [json.dumps(choice, sort_keys=True) for choice in self.choices]
+        if len(set(written)) < len(written):
+            raise ValueError(f"{self.key} has a choice twice")
+        return self
+
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbouring choices are alike: they are numbers."""
+        return all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in self.choices)
+
+
+class SpaceConfig(Section):
+    """The content of a space's file; the module's docstring shows one."""
+
+    recipe: str
+    epochs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+    frames: Count = 1000
+    dimension: Annotated[tuple[Dimension, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if list(self.epochs) != sorted(set(self.epochs)):
+            raise ValueError(f"epochs {list(self.epochs)} have to grow from rung to rung")
+        keys = [dimension.key for dimension in self.dimension]
+        if len(set(keys)) < len(keys):
+            raise ValueError("a key has two dimensions")
+        return self
+
+
+@dataclass(frozen=True)
+class Space:
+    """A checked space: its name, its content, and the recipe it starts from, which keeps validation for measuring."""
+
+    name: str
+    content: SpaceConfig
+    recipe: Config
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """What may be chosen."""
+        return self.content.dimension
+
+    @property
+    def hash(self) -> str:
+        """Over all that decides what a place in the space means and how it is measured."""
+        return files.digest(self.content.model_dump_json(), self.recipe.model_dump_json())
+
+    def config(self, place: Place, epochs: int | None = None) -> Config:
+        """The recipe at `place`, trained for `epochs` (the last rung's); ConfigError if there is no such network."""
+        values = self.recipe.model_dump()
+        values["training"]["epochs"] = epochs or self.content.epochs[-1]
+        for key, value in self.chosen(place).items():
+            _set(values, key, value)
+        return validated(Config, values, f"{self.name}: {_written(self.chosen(place))}")
+
+    def chosen(self, place: Place) -> dict[str, Any]:
+        """Every key that is set at `place`, and its value."""
+        found: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            choice = dimension.choices[place[dimension.key]]
+            found |= choice if isinstance(choice, dict) else {dimension.key: choice}
+        return found
+
+
+def load_space(space: Path | str) -> Space:
+    """The space in a TOML file, or the one of that name that comes with the package; ConfigError if it is none."""
+    name, text = _text(space)
+    content = parsed(SpaceConfig, text, name)
+    recipe = load_config(content.recipe)
+    if not isinstance(recipe.model, MambaConfig):
+        raise ConfigError(f"{name}: {recipe.name} is a {recipe.model.kind}", "search a recipe with a mamba network")
+    training = recipe.training.model_copy(update={"validation": "measures"})  # or nothing is left to choose by
+    found = Space(name, content, recipe.model_copy(update={"training": training}))
+    _check_keys(found)
+    return found
+
+
+def spaces() -> list[str]:
+    """Names of the spaces that come with the package."""
+    folder = resources.files("emamba") / "spaces"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def _text(space: Path | str) -> tuple[str, str]:
+    path = Path(space)
+    known = f"give a TOML file, or one of: {', '.join(spaces())}"
+    if not path.suffix and not path.is_file():
+        if str(space) not in spaces():
+            raise ConfigError(f"there is no search space {str(space)!r}", known)
+        return str(space), (resources.files("emamba") / "spaces" / f"{space}.toml").read_text()
+    try:
+        return path.stem, path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read search space {path}: {error}", known) from error
+
+
+def _check_keys(space: Space) -> None:
+    """ConfigError if a choice alone is no recipe whatever the others are: an unknown key, a wrong type."""
+    for dimension in space.dimensions:
+        for choice in dimension.choices:
+            values = space.recipe.model_dump()
+            for key, value in (choice if isinstance(choice, dict) else {dimension.key: choice}).items():
+                _set(values, key, value)
+
+
+def _set(values: dict[str, Any], key: str, value: object) -> None:
+    """Puts `value` at the dotted `key`; ConfigError if the recipe has no such key."""
+    section, parts = values, key.split(".")
+    for part in parts[:-1]:
+        section = section.get(part)
+        if not isinstance(section, dict):
+            break
+    if not isinstance(section, dict) or parts[-1] not in section:
+        raise ConfigError(f"a recipe has no key {key!r}", "name keys as in a recipe: model.d_model")
+    section[parts[-1]] = value
+
+
+def _written(chosen: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())

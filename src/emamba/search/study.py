@@ -1,0 +1,190 @@
+"""The study of a search: its trials in a database that workers on several machines may share.
+
+Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", 2019.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from emamba import __version__
+from emamba.errors import ConfigError
+from emamba.search.measures import Constraint, known_cost
+from emamba.search.space import Place, Space
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+Sampler = Literal["tpe", "nsga2", "random"]
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+_HEARTBEAT_S, _LOST_S = 10, 30  # a worker says so often that it lives, and is lost after so long without
+_RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study is about; another plan needs another study. `against` are the costs that are made small."""
+
+    space: Space
+    against: tuple[str, ...] = ("multiplier_cycles",)
+    constraints: tuple[Constraint, ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What has to be equal in a study that goes on."""
+        return {
+            "emamba": __version__,
+            "space": self.space.hash,
+            "against": list(self.against),
+            "constraints": list(map(str, self.constraints)),
+        }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial: its place in the space, its costs, its losses after each rung, and why it ended, if not well.
+
+    `whole` trials climbed all rungs; `feasible` ones keep the constraints. The front is made of those that are both.
+    """
+
+    number: int
+    place: Place
+    costs: Mapping[str, float] = field(default_factory=dict)
+    losses: Sequence[float] = ()
+    seconds: float = 0.0
+    whole: bool = False
+    feasible: bool = False
+    reason: str = ""
+
+
+def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> Study:
+    """The study of `plan` in the database at `storage`; a new one if there is none.
+
+    ConfigError if the database cannot be reached or is none, or if its study was made under another plan.
+    """
+    import optuna
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, since version 2
+            database = optuna.storages.RDBStorage(
+                storage,
+                heartbeat_interval=_HEARTBEAT_S,
+                grace_period=_LOST_S,
+                heartbeat_stale_trial_callback=ask_again,
+            )
+        directions: list[Literal["minimize"]] = ["minimize"] * (1 + len(plan.against))
+        study = optuna.create_study(
+            storage=database,
+            study_name=plan.space.name,
+            directions=directions,
+            sampler=sampler,
+            load_if_exists=True,
+        )
+    except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError, RuntimeError) as error:
+        fact = f"cannot use the database {storage}: {str(error).splitlines()[0]}"
+        hint = (
+            "give a URL of SQLAlchemy whose driver is installed and whose server answers: postgresql://user@host/name"
+        )
+        raise ConfigError(fact, hint) from error
+    _check_identity(study, plan, storage)
+    return study
+
+
+def new_sampler(kind: Sampler, seed: int) -> BaseSampler:
+    """What proposes places: multi-objective TPE (Ozaki et al. 2022), NSGA-II (Deb et al. 2002), or chance."""
+    from optuna import samplers
+
+    match kind:
+        case "tpe":
+            return samplers.TPESampler(seed=seed, n_startup_trials=10)
+        case "nsga2":
+            return samplers.NSGAIISampler(seed=seed, population_size=10)
+        case "random":
+            return samplers.RandomSampler(seed=seed)
+
+
+def ask_again(study: Study, trial: FrozenTrial) -> None:
+    """Puts a trial whose worker was lost back into the queue, unless that happened too often."""
+    lost = trial.user_attrs.get("lost", 0) + 1
+    if lost <= _RETRIES:
+        study.enqueue_trial(trial.params, user_attrs={"lost": lost})
+
+
+def bury(study: Study) -> None:
+    """Fails the trials of workers of this machine that do not live any more, and puts them back into the queue.
+
+    Those of other machines are found lost when no heartbeat of theirs came for a while.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, _, pid = trial.user_attrs.get("worker", "").rpartition(" ")
+        if host == socket.gethostname() and not _lives(int(pid)):
+            study.tell(trial.number, state=TrialState.FAIL)
+            ask_again(study, trial)
+
+
+def worker_name() -> str:
+    """This process, as trials name it."""
+    return f"{socket.gethostname()} {os.getpid()}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def trials(study: Study) -> list[Trial]:
+    """The trials that ended, in order, without places that were illegal or known."""
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        about = trial.user_attrs
+        if trial.state.is_finished() and "costs" in about and not {"same", "again"} & set(about):
+            found.append(
+                Trial(
+                    trial.number,
+                    trial.params,
+                    about["costs"],
+                    tuple(about.get("losses", ())),
+                    trial.duration.total_seconds() if trial.duration else 0.0,
+                    about.get("whole", False),
+                    all(excess <= 0 for excess in trial.constraints.values()),
+                    about.get("reason", "" if trial.state.name == "COMPLETE" else "its worker was lost"),
+                )
+            )
+    return found
+
+
+def check_against(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` as objectives; ConfigError if one is no cost, or there is none."""
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(
+            f"costs to weigh accuracy against: {', '.join(names) or 'none'}", "name one or more, each once"
+        )
+    return tuple(map(known_cost, names))
+
+
+def _check_identity(study: Study, plan: Plan, storage: str) -> None:
+    known, wanted = study.user_attrs.get("plan"), plan.identity()
+    if known is None:
+        study.set_user_attr("plan", wanted)
+    elif known != wanted:
+        different = [key for key in wanted if known.get(key) != wanted[key]]
+        was = ", ".join(f"{key} was {json.dumps(known.get(key))}" for key in different)
+        hint = "give another --run folder, or ask for what it was made with"
+        raise ConfigError(f"the study in {storage} was made with another {' and '.join(different)}: {was}", hint)

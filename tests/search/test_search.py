@@ -1,0 +1,64 @@
+from importlib import import_module
+
+import pytest
+
+from emamba.errors import ConfigError, ToolError
+from emamba.flow import Listener
+from emamba.search import Means, load_space, search
+from emamba.search.study import Plan, open_study
+from search_space import DIMENSIONS, die, die_once, write_space
+
+module = import_module("emamba.search.search")  # the function of that name hides it
+
+
+def means(**more):
+    return Means(**{"budget_s": 300, "trials": 4, "workers": 2, "sampler": "random", **more})
+
+
+def test_workers_leave_a_front_with_recipes_and_a_later_call_goes_on(tmp_path):
+    told = []
+    space = load_space(write_space(tmp_path))
+    listener = Listener(lambda done, total, label: told.append((done, total, label)))
+    found = search(space, tmp_path / "run", means=means(), listener=listener)
+    assert 4 <= len(found.trials) <= 5, "the other worker may have been in the middle of one"
+    assert found.front
+    assert (tmp_path / "run" / "front.svg").is_file()
+    assert len(list((tmp_path / "run" / "recipes").iterdir())) == len(found.front)
+    assert any("best loss" in label or "none whole" in label for _, _, label in told)
+    again = search(space, tmp_path / "run", means=means(trials=6, workers=1))
+    assert len(again.trials) >= 6 or len(again.trials) > len(found.trials)
+
+
+def test_a_space_without_a_legal_recipe_is_refused_before_anything_is_made(tmp_path):
+    dimensions = '[[dimension]]\nkey = "model.expand"\nchoices = [0, -1]\nreason = "none"\n'
+    space = load_space(write_space(tmp_path, dimensions=dimensions))
+    with pytest.raises(ConfigError, match=r"no recipe in small is legal.*expand"):
+        search(space, tmp_path / "run", means=means())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_study_of_another_space_in_the_folder_is_refused(tmp_path):
+    open_study(Plan(load_space(write_space(tmp_path))), f"sqlite:///{tmp_path / 'study.db'}")
+    other = load_space(write_space(tmp_path, dimensions=DIMENSIONS.replace("[2, 4, 6]", "[2, 4]")))
+    with pytest.raises(ConfigError, match="another space"):
+        search(other, tmp_path, means=means())
+
+
+def test_workers_that_are_lost_again_and_again_end_the_search_with_a_hint(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "work", die)
+    with pytest.raises(ToolError, match="workers were lost 5 times") as lost:
+        search(load_space(write_space(tmp_path)), tmp_path / "run", means=means())
+    assert "memory" in lost.value.hint
+
+
+def test_a_killed_worker_loses_no_finished_trial_and_its_own_is_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "work", die_once)
+    space = load_space(write_space(tmp_path))
+    found = search(space, tmp_path / "run", means=means(trials=5))
+    assert (tmp_path / "run" / "killed").is_file()
+    assert len(found.trials) >= 5
+    states = open_study(Plan(space), f"sqlite:///{tmp_path / 'run' / 'study.db'}").get_trials(deepcopy=False)
+    (killed, *_) = [it for it in states if it.state.name == "FAIL"]
+    assert any(it.place == killed.params and not it.reason for it in found.trials)
+    whole = [it.number for it in states if it.state.name == "COMPLETE" and "same" not in it.user_attrs]
+    assert [it.number for it in found.trials if not it.reason] == whole

@@ -1,0 +1,105 @@
+import pytest
+
+from emamba.errors import ConfigError
+from emamba.search.measures import constraints
+from emamba.search.space import load_space
+from emamba.search.study import Plan, ask_again, check_against, new_sampler, open_study, trials
+from search_space import write_space
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(load_space(write_space(tmp_path)))
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def finished(study, loss, **about):
+    asked = study.ask()
+    asked.suggest_int("model.d_model", 0, 2)
+    asked.suggest_categorical("convolution", range(2))
+    for name, value in {"costs": {"multiplier_cycles": 9}, "losses": [loss], "whole": True, **about}.items():
+        asked.set_user_attr(name, value)
+    study.tell(asked, [loss, 9])
+
+
+def test_a_study_goes_on_where_it_was(plan, storage):
+    finished(open_study(plan, storage), 0.25)
+    finished(open_study(plan, storage), 0.5)
+    assert [(it.number, list(it.losses), it.whole) for it in trials(open_study(plan, storage))] == [
+        (0, [0.25], True),
+        (1, [0.5], True),
+    ]
+
+
+def test_places_that_were_illegal_known_or_put_back_are_no_trials(plan, storage):
+    study = open_study(plan, storage)
+    finished(study, 0.5, same=0)
+    finished(study, 0.5, again=True)
+    study.tell(study.ask(), state=__import__("optuna").trial.TrialState.PRUNED)
+    assert trials(study) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"against": ("lut",)}, "another against"),
+        ({"constraints": constraints(["lut<=9"])}, r"another constraints: constraints was \[\]"),
+    ],
+)
+def test_a_study_of_another_plan_is_refused(plan, storage, change, fact):
+    open_study(plan, storage)
+    with pytest.raises(ConfigError, match=fact):
+        open_study(Plan(plan.space, **change), storage)
+
+
+def test_a_study_of_another_space_or_version_is_refused(plan, storage, tmp_path, monkeypatch):
+    open_study(plan, storage)
+    with pytest.raises(ConfigError, match="another space"):
+        open_study(Plan(load_space(write_space(tmp_path / "other", epochs="[1, 3]"))), storage)
+    monkeypatch.setattr("emamba.search.study.__version__", "0.0.0")
+    with pytest.raises(ConfigError, match="another emamba"):
+        open_study(plan, storage)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "oracle9://x/y", "sqlite:////nowhere/at/all.db", "postgresql://nobody@127.0.0.1:1/none"]
+)
+def test_a_database_that_cannot_be_used_is_a_clear_error(plan, url):
+    with pytest.raises(ConfigError, match="cannot use the database") as refused:
+        open_study(plan, url)
+    assert "URL" in refused.value.hint
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(plan, storage, tmp_path):
+    (tmp_path / "study.db").write_text("this is a text, and long enough not to be taken for an empty database" * 9)
+    with pytest.raises(ConfigError, match="cannot use the database"):
+        open_study(plan, storage)
+
+
+def test_a_lost_trial_is_asked_again_twice_and_then_given_up(plan, storage):
+    study = open_study(plan, storage)
+    study.enqueue_trial({"model.d_model": 2, "convolution": 1})
+    for times in range(3):
+        asked = study.ask()
+        assert asked.suggest_int("model.d_model", 0, 2) == 2
+        assert asked.suggest_categorical("convolution", range(2)) == 1
+        frozen = study.get_trials()[-1]
+        ask_again(study, frozen)
+        waiting = [it for it in study.get_trials() if it.state.name == "WAITING"]
+        assert len(waiting) == (times < 2)
+
+
+def test_objectives_are_costs_each_once():
+    assert check_against(["lut", "fps"]) == ("lut", "fps")
+    for wrong in ([], ["lut", "lut"], ["joules"]):
+        with pytest.raises(ConfigError):
+            check_against(wrong)
+
+
+def test_samplers_are_what_they_are_called():
+    kinds = [type(new_sampler(kind, 0)).__name__ for kind in ("tpe", "nsga2", "random")]
+    assert kinds == ["TPESampler", "NSGAIISampler", "RandomSampler"]
