@@ -66,6 +66,8 @@ def test_the_folder_holds_one_artifact_a_stage(tiny):
         "firmware/emamba_toy.h",
         "firmware.json",
         "rtl/emamba_toy.v",
+        "rtl/axis_emamba_toy.v",
+        "rtl/axi_emamba_toy.v",
         "rtl.json",
         "verify.json",
         "synth.json",

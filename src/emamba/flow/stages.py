@@ -243,7 +243,12 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
-    contents[run / "rtl" / f"{design.top}.v"] = verilog(design.rtlil, design.top)
+    tops = {
+        design.top: design.rtlil,
+        design.stream_top: rtl.stream_top(design),
+        design.register_top: rtl.register_top(design),
+    }
+    contents |= {run / "rtl" / f"{top}.v": verilog(text, top) for top, text in tops.items()}
     written = [files.write(path, content) for path, content in contents.items()]
     design_json = write_json(run / "rtl.json", described(design, config.hardware.clock_mhz))
     return [*written, write_json(run / "firmware.json", asdict(sizes)), design_json]
