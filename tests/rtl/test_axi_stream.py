@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from cases import Case, operation_cases
+from cases import Case, one_element, operation_cases
 from emamba.eda.simulation import simulate
 from emamba.eda.simulator import build_simulator
 from emamba.eda.verilog import lint, verilog
@@ -137,7 +137,7 @@ def named(name: str) -> Case:
 
 
 # Beats of one and of several elements, bytes of 1, 2 and 4, unsigned outputs, outputs of one beat and of many.
-WHOLE = [(named("linear_one"), 3), (named("linear_up"), 3), (named("linear_relu"), 12), (named("linear_border"), 3),
+WHOLE = [(one_element(), 3), (named("linear_up"), 3), (named("linear_relu"), 12), (named("linear_border"), 3),
          (named("convolution_square"), 16), (random_network(3), 9)]  # fmt: skip
 
 
