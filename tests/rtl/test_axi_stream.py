@@ -202,8 +202,10 @@ def tied(text: str, top: str, inputs, outputs, folder) -> bool:
     return int(re.findall(r"^(\d+) objects", printed, re.MULTILINE)[-1]) > 0
 
 
-def test_no_output_depends_on_an_input_in_the_same_cycle(tmp_path):
-    design = build(named("linear_one").graph, 3)
+@pytest.mark.parametrize("name", ["linear_one", "flatten_pairs"])
+def test_no_output_depends_on_an_input_in_the_same_cycle(name, tmp_path):
+    """A flatten is wires."""
+    design = build(named(name).graph, 4)
     text = verilog(design.rtlil, design.top) + verilog(stream_top(design), design.stream_top)
     assert not tied(text, design.stream_top, INPUTS, OUTPUTS, tmp_path)
     assert tied(text, design.stream_top, ("aresetn",), ("rst",), tmp_path)

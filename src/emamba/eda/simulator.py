@@ -41,17 +41,16 @@ slow_%.o: slow_%.cpp
 
 @dataclass(frozen=True)
 class Simulator:
-    """A program that simulates `design`: its core, or with `packets` its AXI4-Stream top."""
+    """A program that simulates `design`: its core or its AXI4-Stream top."""
 
     design: Design
     executable: Path
-    packets: bool = False
 
 
 def build_simulator(
     design: Design, verilog: str, folder: Path, optimised: bool = True, packets: bool = False
 ) -> Simulator:
-    """The simulator of `verilog`, the Verilog of `design`, and with `packets` that of its AXI4-Stream top too.
+    """The simulator of `verilog`, the Verilog of `design`; with `packets` of its AXI4-Stream top, which is there too.
 
     Not `optimised`, it is built in two thirds of the time and takes five times as long to run.
 
@@ -71,7 +70,7 @@ def build_simulator(
 
     if not executable.exists():
         files.write_with(executable, build)
-    return Simulator(design, executable, packets)
+    return Simulator(design, executable)
 
 
 def _build(sources: dict[str, str], level: str, folder: Path, runtime: Path) -> None:
