@@ -264,6 +264,13 @@ def operation_cases() -> list[Case]:
     ]
 
 
+def one_element() -> Case:
+    """A graph whose output is one element."""
+    rng = np.random.default_rng(1)
+    pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=1)
+    return case("one_element", rng, 3, 6, pool, replace(linear(rng, 6, 1, 5), source="pool"))
+
+
 def wide_cases(rng: np.random.Generator) -> list[Case]:
     """Accumulators of more than 32 bits."""
     int16, int20 = Integer(16), Integer(20)

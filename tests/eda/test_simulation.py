@@ -70,7 +70,7 @@ def plus(simulators) -> Simulator:
     text = rtlil.convert(Plus(), name="emamba_plus", emit_src=False)
     ports = [Port(name, CHANNELS, LANES, DTYPE, TOKENS) for name in ("input", "plus")]
     stages = (Stage("input", "Input", LANES, 0, 2, ()), Stage("plus", "Plus", LANES, 0, 2, ("input",)))
-    design = Design("plus", "emamba_plus", text, 2, ports[0], ports[1], stages, tuple(ports))
+    design = Design("plus", "emamba_plus", text, 2, ports[0], ports[1], stages, tuple(ports), "")
     return build_simulator(design, verilog(text, design.top), simulators, optimised=False)
 
 
@@ -190,5 +190,5 @@ def test_a_simulator_that_fails_is_a_tool_error(plus, frames, tmp_path):
 def test_speed_is_read_from_the_cycles_of_the_frames(plus, frames):
     found = simulate(plus, frames)
     times = {"first_input": np.array([3, 9, 20]), "last_output": np.array([17, 30, 43])}
-    other = Simulation(found.outputs, {}, **times, occupancy=found.occupancy)
+    other = Simulation(found.outputs, {}, **times, wrong=found.wrong, occupancy=found.occupancy)
     assert (other.latency_cycles, other.cycles_per_frame) == (14, 13)

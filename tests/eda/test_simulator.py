@@ -8,7 +8,7 @@ import pytest
 
 from cases import operation_cases
 from emamba.eda.simulation import simulate
-from emamba.eda.simulator import build_simulator, frame_cycles
+from emamba.eda.simulator import build_simulator
 from emamba.eda.verilog import verilog
 from emamba.errors import StorageError, ToolError
 from emamba.graph import predict
@@ -81,4 +81,4 @@ def test_a_folder_that_is_none_is_a_storage_error(tmp_path):
 
 
 def test_a_frame_alone_takes_less_than_its_bound(simulator):
-    assert simulate(simulator, CASE.frames[:1]).latency_cycles < frame_cycles(DESIGN)
+    assert simulate(simulator, CASE.frames[:1]).latency_cycles < DESIGN.frame_cycles

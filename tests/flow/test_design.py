@@ -14,7 +14,7 @@ from emamba.rtl.design import Design, Port, Stage
 INPUT = Port("input", 4, 2, Integer(8), 16)
 OUTPUT = Port("pool", 4, 1, Integer(8, signed=False), 1)
 STAGES = (Stage("input", "Input", 2, 0, 2, ()), Stage("pool", "Pool", 1, 0, 4, ("input",)))
-DESIGN = Design("toy", "emamba_toy", "module", 40, INPUT, OUTPUT, STAGES, (INPUT, OUTPUT))
+DESIGN = Design("toy", "emamba_toy", "module", 40, INPUT, OUTPUT, STAGES, (INPUT, OUTPUT), "5eed" * 16)
 
 
 @pytest.fixture

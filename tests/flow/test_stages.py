@@ -64,7 +64,8 @@ def test_emit_leaves_c_and_verilog_and_what_they_need(toy_run):
     names = {
         path.relative_to(toy_run).as_posix() for folder in ("firmware", "rtl") for path in toy_run.glob(f"{folder}/*")
     }
-    assert names == {"firmware/emamba_toy.c", "firmware/emamba_toy.h", "rtl/emamba_toy.v"}
+    tops = {"rtl/emamba_toy.v", "rtl/axis_emamba_toy.v", "rtl/axi_emamba_toy.v", "rtl/emamba_toy.core"}
+    assert names == {"firmware/emamba_toy.c", "firmware/emamba_toy.h", *tops}
     sizes = json.loads((toy_run / "firmware.json").read_text())
     assert set(sizes) == {"code_bytes", "constant_bytes", "ram_bytes"}
     assert all(size > 0 for size in sizes.values())
@@ -130,7 +131,9 @@ def test_a_renamed_recipe_leaves_no_old_files(toy_run):
     flow.train(config, toy_run)
     flow.quantize(toy_run)
     flow.emit(toy_run)
-    assert sorted(path.name for path in toy_run.glob("*/*")) == ["emamba_other.c", "emamba_other.h", "emamba_other.v"]
+    names = ["axi_emamba_other.v", "axis_emamba_other.v", "emamba_other.c", "emamba_other.core", "emamba_other.h"]
+    assert sorted(path.name for path in toy_run.glob("*/*.*")) == [*names, "emamba_other.v"]
+    assert not list(toy_run.rglob("*emamba_toy*"))
 
 
 def test_the_same_seed_gives_the_same_bytes(toy_made, tmp_path):

@@ -75,7 +75,7 @@ def show(run: Run, as_json: Json = False) -> None:
 
 @verbs.command()
 def emit(run: Run, force: Force = False, as_json: Json = False) -> None:
-    """The integer graph as C and as Verilog."""
+    """The integer graph as C and as Verilog, with projects and a driver to build the latter in."""
     with listener() as told:
         results = flow.emit(run, force, told)
     finish(run, results, as_json, "C", "Hardware")

@@ -13,7 +13,7 @@ import numpy as np
 
 from emamba import files
 from emamba.eda.process import run
-from emamba.eda.simulator import Simulator, frame_cycles
+from emamba.eda.simulator import Simulator
 from emamba.errors import DataError, MismatchError
 from emamba.fixed import Integers
 from emamba.rtl.design import Design, Port
@@ -38,13 +38,15 @@ class Simulation:
 
     outputs: [batch, tokens, channels] of the output; tensors: the same of each tensor, traced frames only;
     first_input, last_output: [batch], the cycle in which the first beat of a frame was accepted and the one
-    in which its last beat left; cycle 0 is the first one after reset.
+    in which its last beat left; cycle 0 is the first one after reset; wrong: [batch], 1 for a frame that the
+    AXI4-Stream top marked because its packet had a wrong length.
     """
 
     outputs: Integers
     tensors: Mapping[str, Integers]
     first_input: Integers
     last_output: Integers
+    wrong: Integers
     occupancy: Occupancy
 
     @property
@@ -65,12 +67,15 @@ def simulate(
     trace: range = range(0),
     reset_after: int | None = None,
     progress: Progress | None = None,
+    lengths: Integers | None = None,
 ) -> Simulation:
     """Feeds `frames` [batch, tokens, channels] back to back and records what comes out.
 
     With a `seed`, both sides stall at random. `trace` says for which consecutive frames every tensor is
     recorded. With `reset_after`, the design is reset once that many input beats were accepted, and the
-    frames start over. `progress(done, total, label)` is called from another thread.
+    frames start over. `progress(done, total, label)` is called from another thread. For an AXI4-Stream top, `lengths`
+    [batch] are the beats of each frame's packet (default: right): a short one leaves the rest of its frame out, a long
+    one goes on with garbage.
     MismatchError when the design hangs or breaks the rules of its streams.
     """
     design = simulator.design
@@ -80,6 +85,8 @@ def simulate(
     with tempfile.TemporaryDirectory(dir=simulator.executable.parent) as name:
         folder = Path(name)
         files.write(folder / "input.bin", np.ascontiguousarray(frames, np.int64).tobytes())
+        beats = np.full(len(frames), design.input.frame_beats) if lengths is None else lengths
+        files.write(folder / "packets.bin", np.ascontiguousarray(beats, np.int64).tobytes())
         arguments = _arguments(design, len(frames), trace, seed, reset_after)
         with _watched(folder / "times.bin", len(frames), progress):
             command = [str(simulator.executable.absolute()), *map(str, arguments)]
@@ -99,11 +106,11 @@ def _arguments(design: Design, frames: int, trace: range, seed: int | None, rese
 
 def _patience(design: Design, stalls: bool) -> int:
     """Cycles without output that no working design needs: many times what one frame takes."""
-    return (64 if stalls else 8) * frame_cycles(design) + 1000
+    return (64 if stalls else 8) * design.frame_cycles + 1000
 
 
 def _read(design: Design, folder: Path, traced: int, window: int) -> Simulation:
-    times = _integers(folder / "times.bin").reshape(-1, 2)
+    times = _integers(folder / "times.bin").reshape(-1, 3)
     busy: dict[str, list[Interval]] = {stage.name: [] for stage in design.stages}
     for stage, start, end in _integers(folder / "busy.bin").reshape(-1, 3).tolist():
         busy[design.stages[stage].name].append((start, end))
@@ -111,7 +118,7 @@ def _read(design: Design, folder: Path, traced: int, window: int) -> Simulation:
     outputs = _tensor(folder / "output.bin", design.output, len(times))
     taps = design.taps if traced else ()
     tensors = {tap.name: _tensor(folder / f"tap_{tap.name}.bin", tap, traced) for tap in taps}
-    return Simulation(outputs, tensors, times[:, 0], times[:, 1], occupancy)
+    return Simulation(outputs, tensors, times[:, 0], times[:, 1], times[:, 2], occupancy)
 
 
 def _tensor(path: Path, port: Port, frames: int) -> Integers:
@@ -128,7 +135,7 @@ def _integers(path: Path) -> Integers:
 
 @contextmanager
 def _watched(times: Path, frames: int, progress: Progress | None) -> Iterator[None]:
-    """Reports finished frames while the harness appends two integers for each to the file `times`."""
+    """Reports finished frames while the harness appends three integers for each to the file `times`."""
     if progress is None:
         yield
         return
@@ -136,7 +143,7 @@ def _watched(times: Path, frames: int, progress: Progress | None) -> Iterator[No
 
     def report() -> None:
         while not ended.wait(0.1):
-            done = times.stat().st_size // 16 if times.exists() else 0
+            done = times.stat().st_size // 24 if times.exists() else 0
             progress(done, frames, "simulated frames")
 
     watcher = threading.Thread(target=report, daemon=True)

@@ -41,21 +41,23 @@ slow_%.o: slow_%.cpp
 
 @dataclass(frozen=True)
 class Simulator:
-    """A program that simulates `design`."""
+    """A program that simulates `design`: its core or its AXI4-Stream top."""
 
     design: Design
     executable: Path
 
 
-def build_simulator(design: Design, verilog: str, folder: Path, optimised: bool = True) -> Simulator:
-    """The simulator of `verilog`, the Verilog of `design`.
+def build_simulator(
+    design: Design, verilog: str, folder: Path, optimised: bool = True, packets: bool = False
+) -> Simulator:
+    """The simulator of `verilog`, the Verilog of `design`; with `packets` of its AXI4-Stream top, which is there too.
 
     Not `optimised`, it is built in two thirds of the time and takes five times as long to run.
 
     Programs are kept in `folder` under a hash of what they are built from: nothing is built twice, and
     several designs can share a folder (and with it the compiled runtime of Verilator).
     """
-    sources = _sources(design, verilog)
+    sources = _sources(design, verilog, packets)
     level = "-O1" if optimised else "-O0"
     tools = (*_OPTIONS, _MAKEFILE, verilator(["--version"], Path.cwd(), "reinstall verilator"))
     executable = folder / f"simulator-{files.digest(*sources.values(), *tools, level)[:16]}"
@@ -69,12 +71,6 @@ def build_simulator(design: Design, verilog: str, folder: Path, optimised: bool 
     if not executable.exists():
         files.write_with(executable, build)
     return Simulator(design, executable)
-
-
-def frame_cycles(design: Design) -> int:
-    """Cycles that one frame alone may take, generously: each stage at its slowest, one after the other."""
-    slowest = max(design.interval_cycles, *(stage.cycles for stage in design.stages))
-    return design.input.tokens * slowest + sum(stage.cycles for stage in design.stages)
 
 
 def _build(sources: dict[str, str], level: str, folder: Path, runtime: Path) -> None:
@@ -119,7 +115,7 @@ def _joined(folder: Path, kind: str, paths: Iterable[Path], size: int) -> list[s
     return [f"{kind}_{index}.o" for index in range(len(parts))]
 
 
-def _sources(design: Design, verilog: str) -> dict[str, str]:
+def _sources(design: Design, verilog: str, packets: bool) -> dict[str, str]:
     """What is compiled: file name -> content. The .vlt file keeps what the harness reads, and makes it readable."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("emamba.eda"),
@@ -127,19 +123,25 @@ def _sources(design: Design, verilog: str) -> dict[str, str]:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
+    top = design.stream_top if packets else design.top
     context = {
         "design": design,
-        "drain": frame_cycles(design),
-        "phase_bits": frame_cycles(design).bit_length() + 1,
-        "input_bits": design.input.lanes * design.input.dtype.bits + 1,
-        "output_bits": design.output.lanes * design.output.dtype.bits + 1,
+        "packets": packets,
+        "top": top,
+        "core": "dut__DOT__core" if packets else "dut",
+        "drain": design.frame_cycles,
+        "phase_bits": design.frame_cycles.bit_length() + 1,
+        "input_place": 8 * design.input.element_bytes if packets else design.input.dtype.bits,
+        "output_place": 8 * design.output.element_bytes if packets else design.output.dtype.bits,
+        "output_flags": 3 if packets else 1,
     }
     names = ("bench.v", "harness.cpp")
     rendered = {name: environment.get_template(f"{name}.j2").render(context) for name in names}
     readable = "".join(f'public_flat_rd -module "{design.top}" -var "{names}"\n' for names in ("tap_*", "busy_*"))
+    inlined = "".join(f'inline -module "{module}"\n' for module in sorted({design.top, top}))
     return {
         **rendered,
         "design.v": verilog,
-        "design.vlt": f'`verilator_config\n{readable}inline -module "{design.top}"\n',
+        "design.vlt": f"`verilator_config\n{readable}{inlined}",
         "runtime.cpp": "".join(f'#include "{name}"\n' for name in _RUNTIME),
     }

@@ -21,6 +21,7 @@ def described(design: Design, clock_mhz: float) -> dict[str, Any]:
     content = {
         "name": design.name,
         "top": design.top,
+        "graph_hash": design.graph_hash,
         "interval_cycles": design.interval_cycles,
         "clock_mhz": clock_mhz,
         "input": _from_port(design.input),
@@ -46,6 +47,7 @@ def load_design(path: Path) -> Design:
             output=_to_port(stored["output"]),
             stages=tuple(Stage(**{**stage, "sources": tuple(stage["sources"])}) for stage in stored["stages"]),
             taps=tuple(_to_port(tap) for tap in stored["taps"]),
+            graph_hash=stored["graph_hash"],
         )
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged: {error}", _HINT) from error

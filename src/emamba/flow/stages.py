@@ -33,7 +33,7 @@ from emamba.flow.run import (
     write_json,
 )
 from emamba.flow.vectors import FILE as VECTORS
-from emamba.flow.vectors import load_vectors
+from emamba.flow.vectors import load_vectors, vectors
 from emamba.graph import Graph, content_hash, load, save, text
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def show(run: Path) -> str:
 
 
 def emit(run: Path, force: bool = False, listener: Listener = SILENT) -> Results:
-    """firmware/ and rtl/: the graph as C and as Verilog. Gives the contents of firmware.json and rtl.json."""
+    """firmware/, rtl/, integration/: the graph as C and as Verilog, and what helps to build that in.
+
+    Gives the contents of firmware.json and rtl.json.
+    """
     perform(EMIT, run, _emit, None, force, listener)
     return {name: read_json(run / f"{name}.json") for name in ("firmware", "rtl")}
 
@@ -228,7 +231,7 @@ def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | No
 
 def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     """Makes everything before it writes anything: an error leaves what was there."""
-    from emamba import firmware, rtl
+    from emamba import firmware, integration, rtl
     from emamba.eda.compiler import firmware_sizes
     from emamba.eda.verilog import verilog
     from emamba.flow.design import described
@@ -243,7 +246,14 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
-    contents[run / "rtl" / f"{design.top}.v"] = verilog(design.rtlil, design.top)
+    tops = {
+        design.top: design.rtlil,
+        design.stream_top: rtl.stream_top(design),
+        design.register_top: rtl.register_top(design),
+    }
+    contents |= {run / "rtl" / f"{top}.v": verilog(text, top) for top, text in tops.items()}
+    around = integration.generate(graph, design, config.hardware.clock_mhz, *vectors(graph))
+    contents |= {run / path: text for path, text in around.items()}
     written = [files.write(path, content) for path, content in contents.items()]
     design_json = write_json(run / "rtl.json", described(design, config.hardware.clock_mhz))
     return [*written, write_json(run / "firmware.json", asdict(sizes)), design_json]

@@ -19,15 +19,21 @@ _SEED = 2508_10370
 _HINT = "take the model out of the zoo again"
 
 
-def save_vectors(graph: Graph, path: Path) -> Path:
-    """Writes frames of all integers at once, frames of integers near zero as data have them, and their outputs."""
+def vectors(graph: Graph) -> tuple[Integers, Integers]:
+    """Frames [n, tokens, channels] and their outputs: all integers, then integers near zero as data have them."""
     rng, source = np.random.default_rng(_SEED), graph.input
     shape = (_FRAMES // 2, graph.tokens, source.channels)
     everywhere = rng.integers(source.dtype.lo, source.dtype.hi, shape, endpoint=True)
     near = np.clip(rng.normal(0, source.dtype.hi / 4, shape).round(), source.dtype.lo, source.dtype.hi)
     frames = np.concatenate([everywhere, near]).astype(np.int64)
+    return frames, predict(graph, frames)
+
+
+def save_vectors(graph: Graph, path: Path) -> Path:
+    """Writes the frames and outputs of `vectors`."""
+    frames, outputs = vectors(graph)
     packed = io.BytesIO()
-    np.savez_compressed(packed, frames=frames.astype(np.int16), outputs=predict(graph, frames).astype(np.int32))
+    np.savez_compressed(packed, frames=frames.astype(np.int16), outputs=outputs.astype(np.int32))
     return files.write(path, packed.getvalue())
 
 

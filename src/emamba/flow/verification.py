@@ -11,7 +11,7 @@ import numpy as np
 
 from emamba.eda.compiler import Runner, build_firmware, run_firmware
 from emamba.eda.simulation import Simulation, simulate
-from emamba.eda.simulator import Simulator, build_simulator, frame_cycles
+from emamba.eda.simulator import Simulator, build_simulator
 from emamba.errors import MismatchError
 from emamba.fixed import Integers
 from emamba.flow.run import Progress
@@ -87,7 +87,7 @@ def verify(
     firmware = build_firmware(sources, graph, folder / "firmware")
     _check_firmware(golden, firmware, traced)
     progress(0, 0, "compile Verilog")
-    long = len(frames) * frame_cycles(design) > _LONG_CYCLES
+    long = len(frames) * design.frame_cycles > _LONG_CYCLES
     simulator = build_simulator(design, verilog, folder, optimised=long)
     measured = simulate(simulator, frames, trace=range(traced), progress=progress)
     _check_rtl(golden, simulator, traced, measured, None)

@@ -1,5 +1,7 @@
 """The graph as a streaming accelerator in Amaranth."""
 
+from emamba.rtl.axi_lite import REGISTERS, Register, register_top
+from emamba.rtl.axi_stream import stream_top
 from emamba.rtl.build import build
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.estimate import Estimate, estimate
@@ -7,16 +9,20 @@ from emamba.rtl.explore import Explored, Point, front
 from emamba.rtl.wishes import fastest, interval_of_rate, solve
 
 __all__ = [
+    "REGISTERS",
     "Design",
     "Estimate",
     "Explored",
     "Point",
     "Port",
+    "Register",
     "Stage",
     "build",
     "estimate",
     "fastest",
     "front",
     "interval_of_rate",
+    "register_top",
     "solve",
+    "stream_top",
 ]

@@ -24,6 +24,7 @@ from emamba.graph import (
     Pool,
     RangeNorm,
     Scan,
+    content_hash,
 )
 from emamba.graph.bounds import accumulator
 from emamba.rtl.convolution import ConvolutionStage
@@ -62,7 +63,7 @@ def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | Non
         )
         for op, folded in zip(graph.operations, foldings.values(), strict=True)
     )
-    return Design(graph.name, top, text, interval_cycles, ports[0], ports[-1], stages, ports)
+    return Design(graph.name, top, text, interval_cycles, ports[0], ports[-1], stages, ports, content_hash(graph))
 
 
 def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:

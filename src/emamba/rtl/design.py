@@ -22,6 +22,21 @@ class Port:
         """Beats of one token."""
         return self.channels // self.lanes
 
+    @property
+    def frame_beats(self) -> int:
+        """Beats of one frame."""
+        return self.tokens * self.beats
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of an element on AXI: the fewest of 1, 2, 4, 8 that hold it."""
+        return 1 << max(0, (self.dtype.bits - 1).bit_length() - 3)
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes of a beat on AXI: the power of two that holds `lanes` elements, because DMAs take no other widths."""
+        return self.element_bytes << (self.lanes - 1).bit_length()
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -40,7 +55,8 @@ class Design:
     """A whole accelerator.
 
     `rtlil` is what Yosys reads; its top module `top` has the streams `input` and `output`, and inside,
-    for observation, wires `tap_<tensor>_{payload,valid,ready}` and `busy_<stage>`.
+    for observation, wires `tap_<tensor>_{payload,valid,ready}` and `busy_<stage>`. `graph_hash` is the graph's content
+    hash.
     """
 
     name: str
@@ -51,6 +67,23 @@ class Design:
     output: Port
     stages: tuple[Stage, ...]
     taps: tuple[Port, ...]
+    graph_hash: str
+
+    @property
+    def stream_top(self) -> str:
+        """The module that wraps `top` in AXI4-Stream. No core is called so: their names all begin with `emamba_`."""
+        return f"axis_{self.top}"
+
+    @property
+    def register_top(self) -> str:
+        """The module that wraps `stream_top` and has registers on AXI4-Lite beside it."""
+        return f"axi_{self.top}"
+
+    @property
+    def frame_cycles(self) -> int:
+        """Cycles that one frame alone may take, generously: each stage at its slowest, one after the other."""
+        slowest = max(self.interval_cycles, *(stage.cycles for stage in self.stages))
+        return self.input.tokens * slowest + sum(stage.cycles for stage in self.stages)
 
     @property
     def multipliers(self) -> int:

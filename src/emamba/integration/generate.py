@@ -1,0 +1,63 @@
+"""What lies around the Verilog: a Vivado project, a FuseSoC core, a driver for PYNQ, a test bench for cocotb.
+
+The text is in `templates`. All of it is about the module `design.register_top`.
+"""
+
+from __future__ import annotations
+
+import json
+
+import jinja2
+
+from emamba import __version__
+from emamba.fixed import Integers
+from emamba.graph import Graph
+from emamba.rtl import REGISTERS, Design
+
+PART, BOARD = "xczu9eg-ffvb1156-2-e", "zcu102"
+WIDEST_DMA = 128  # bytes of a beat
+
+_TEMPLATES = {
+    "rtl/{top}.core": "fusesoc.core.j2",
+    "integration/vivado/package_ip.tcl": "package_ip.tcl.j2",
+    "integration/vivado/synthesize.tcl": "synthesize.tcl.j2",
+    "integration/vivado/block_design.tcl": "block_design.tcl.j2",
+    "integration/vivado/clock.xdc": "clock.xdc.j2",
+    "integration/pynq/{top}.py": "pynq_driver.py.j2",
+    "integration/cocotb/bus.py": "cocotb_bus.py.j2",
+    "integration/cocotb/test_{top}.py": "cocotb_test.py.j2",
+    "integration/cocotb/run.py": "cocotb_run.py.j2",
+}
+
+
+def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, outputs: Integers) -> dict[str, str]:
+    """Path in the run folder -> content, for a `design` of `graph`.
+
+    `frames` [batch, tokens, channels] and the `outputs` that golden makes of them are the test bench's vectors;
+    `clock_mhz` is what the projects constrain the clock to.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("emamba.integration"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    context = {
+        "graph": graph,
+        "design": design,
+        "clock_mhz": clock_mhz,
+        "period_ns": f"{1000 / clock_mhz:.3f}",
+        "version": __version__,
+        "registers": REGISTERS,
+        "part": PART,
+        "board": BOARD,
+        "widest": WIDEST_DMA,
+        "verilog": [f"{top}.v" for top in (design.top, design.stream_top, design.register_top)],
+    }
+    texts = {
+        path.format(top=design.top): environment.get_template(template).render(context)
+        for path, template in _TEMPLATES.items()
+    }
+    vectors = {"frames": frames.tolist(), "outputs": outputs.tolist()}
+    return {**texts, "integration/cocotb/vectors.json": json.dumps(vectors) + "\n"}
