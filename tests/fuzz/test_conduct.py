@@ -22,11 +22,11 @@ def test_random_trials_and_all_that_ever_failed_pass(tmp_path):
 
 
 def test_a_wrong_circuit_is_found_and_others_are_not_blamed(tmp_path, monkeypatch):
-    wrong, right = _with_a_linear(), TRIALS[0]
+    wrong, right = with_a_linear(), TRIALS[0]
 
     def built(trial):
         design, text = original(trial)
-        return (design, _inverted(text)) if trial is wrong else (design, text)
+        return (design, inverted(text)) if trial is wrong else (design, text)
 
     original = conducting._circuit
     monkeypatch.setattr(conducting, "_circuit", built)
@@ -50,7 +50,7 @@ def test_verilog_that_does_not_compile_fails_alone(tmp_path, monkeypatch):
 
 
 def test_wrong_c_is_found_before_anything_is_simulated(tmp_path, monkeypatch):
-    trial = _with_a_linear()
+    trial = with_a_linear()
 
     def generated(graph):
         changed = [replace(op, bias=op.bias + (1 << 12)) if isinstance(op, Linear) else op for op in graph.operations]
@@ -83,11 +83,12 @@ def test_a_slow_pace_and_a_deadlock_are_found(monkeypatch, factor, fact):
     assert fact in found.fact
 
 
-def _with_a_linear():
-    return next(trial for trial in map(draw, range(20)) if isinstance(trial.graph.output, Linear))
+def with_a_linear():
+    """A trial with a linear operation, and what reads it."""
+    return next(it for it in map(draw, range(20)) if any(isinstance(op, Linear) for op in it.graph.operations))
 
 
-def _inverted(text: str) -> str:
+def inverted(text: str) -> str:
     """The Verilog with the payload that leaves inverted."""
     head, assignment, rest = text.partition("assign output__payload = ")
     assert assignment

@@ -45,7 +45,7 @@ def test_a_failure_that_needs_data_keeps_them():
 
     small = shrink(TRIAL, failing)
     assert wanted in small.frames
-    assert len(small.graph.operations) == 2
+    assert len(small.graph.operations) <= 2
 
 
 def test_nothing_smaller_that_fails_is_the_trial_itself():

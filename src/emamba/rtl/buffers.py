@@ -69,26 +69,30 @@ def fifo_tokens(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, tupl
     tokens: dict[str, tuple[int, ...]] = {}
     for op in graph.operations:
         folding, budget = foldings[op.name], Fraction(frame, tokens_read(graph, op))
+        swallowed = _swallowed([needs[name] for name in op.sources], tokens_read(graph, op))
+        pooled = [int(isinstance(graph[name], Pool)) for name in op.sources]
         at = []
         for name, wanted in zip(op.sources, folding.sources, strict=True):
-            channels, given = graph[name].channels, foldings[name].output
-            pooled = _FIFO * isinstance(graph[name], Pool)
-            at.append(arrivals[name] + pooled + _link(channels, given, wanted, spreads[name]))
-        waits, latest = _waits(at, budget)
-        swallowed = _swallowed([needs[name] for name in op.sources], tokens_read(graph, op))
-        pools = [int(isinstance(graph[name], Pool)) for name in op.sources]
-        tokens[op.name] = tuple(map(max, zip(waits, swallowed, pools, strict=True)))
+            changed = _link(graph[name].channels, foldings[name].output, wanted, spreads[name])
+            at.append(arrivals[name] + changed)
+        least = tuple(map(max, swallowed, pooled))
+        tokens[op.name], latest = _waits(at, least, budget) if len(at) > 1 else (least, sum(at, Fraction(0)))
         taken = max((spreads[name] for name in op.sources), default=Fraction(0))
         arrivals[op.name] = latest + _delay(graph, op, folding, budget, taken)
     return tokens
 
 
-def _waits(at: Sequence[Fraction], budget: Fraction) -> tuple[list[int], Fraction]:
-    """For sources that arrive so, the tokens that each has to hold, and when all are there."""
-    latest = max(at, default=Fraction(0))
-    if any(time < latest for time in at):
-        latest = max(latest, *(time + _FIFO for time in at if time < latest))
-    return [ceil((latest - time) / budget) + 1 if time < latest else 0 for time in at], latest
+def _waits(at: Sequence[Fraction], least: Sequence[int], budget: Fraction) -> tuple[tuple[int, ...], Fraction]:
+    """For sources that arrive so, the tokens that each has to hold, and when all are there.
+
+    Some hold tokens in any case, at `least` so many; a FIFO makes its own path longer.
+    """
+    through = [time + _FIFO * (count > 0) for time, count in zip(at, least, strict=True)]
+    latest = max(through, default=Fraction(0))
+    held = [count > 0 or time < latest for time, count in zip(through, least, strict=True)]
+    latest = max([latest, *(time + _FIFO for time, holds in zip(at, held, strict=True) if holds)])
+    waits = [ceil((latest - time) / budget) + 1 if holds else 0 for time, holds in zip(at, held, strict=True)]
+    return tuple(map(max, waits, least)), latest
 
 
 def _swallowed(needs: Sequence[tuple[Fraction, Fraction]], tokens: int) -> list[int]:
