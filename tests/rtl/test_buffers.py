@@ -1,13 +1,16 @@
 """That links hold what paths which part and meet again need, and not much more."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cases import INT8, flatten, joined, operation_cases
+from cases import INT8, activation, flatten, joined, operation_cases, pick, source
 from emamba.fuzz.conduct import check_pace
 from emamba.fuzz.draw import draw
 from emamba.graph import Add, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan, check
 from emamba.rtl.buffers import fifo_beats, fifo_tokens, slowest
+from emamba.rtl.folding import candidates
 from emamba.rtl.solver import fold
 from networks import random_network
 
@@ -76,6 +79,19 @@ def test_what_a_link_holds_follows_from_the_stages_and_not_from_the_wish():
     fast = fold(GRAPH, 40)
     assert fifo_tokens(GRAPH, fast) != fifo_tokens(GRAPH, fold(GRAPH, 4000))
     assert slowest(GRAPH, fast) <= 40 * GRAPH.tokens
+
+
+def test_what_meets_a_wider_beat_waits_for_the_token_that_the_beat_is_made_of():
+    """However long the registers of the other path are: they hold few beats when the source pauses."""
+    curved = activation(table=False)
+    slow = [replace(curved, name=f"slow{place}", source=f"slow{place - 1}") for place in range(1, 4)]
+    first = replace(curved, name="slow0"), *slow
+    graph = check(Graph("wide", 3, (source(6), *first, pick("whole", 6, 0, 6), joined("slow3", "whole", 6))))
+    foldings = fold(graph, 4000)
+    assert {folding.output for folding in foldings.values()} == {1}
+    whole = next(it for it in candidates(graph, graph["whole"]) if (it.sources, it.output) == ((6,), 1))
+    slow, _ = fifo_tokens(graph, foldings | {"whole": whole})["joined"]
+    assert slow >= 1
 
 
 @pytest.mark.parametrize("seed", range(40))

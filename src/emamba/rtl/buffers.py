@@ -32,6 +32,8 @@ from emamba.rtl.solver import tokens_read
 _FIFO = 2  # cycles from a beat in to that beat out
 _SMALLEST = 3  # beats
 
+Need = tuple[Fraction, Fraction]  # of a frame, for the first and for the last beat of a token
+
 
 def slowest(graph: Graph, foldings: Mapping[str, Folding]) -> int:
     """Cycles a frame of the stage that has most to do."""
@@ -69,7 +71,7 @@ def fifo_tokens(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, tupl
     tokens: dict[str, tuple[int, ...]] = {}
     for op in graph.operations:
         folding, budget = foldings[op.name], Fraction(frame, tokens_read(graph, op))
-        swallowed = _swallowed([needs[name] for name in op.sources], tokens_read(graph, op))
+        swallowed = _swallowed(_needed(foldings, op, needs), tokens_read(graph, op))
         pooled = [int(isinstance(graph[name], Pool)) for name in op.sources]
         at = []
         for name, wanted in zip(op.sources, folding.sources, strict=True):
@@ -95,19 +97,19 @@ def _waits(at: Sequence[Fraction], least: Sequence[int], budget: Fraction) -> tu
     return tuple(map(max, waits, least)), latest
 
 
-def _swallowed(needs: Sequence[tuple[Fraction, Fraction]], tokens: int) -> list[int]:
+def _swallowed(needs: Sequence[Need], tokens: int) -> list[int]:
     """For sources with such needs, the tokens that each has to hold while another one swallows what it needs."""
     most = max((first for first, _ in needs), default=Fraction(0))
     return [max(ceil((most - last) * tokens), 0) + 1 if first < most else 0 for first, last in needs]
 
 
-def _needs(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, tuple[Fraction, Fraction]]:
+def _needs(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, Need]:
     """How much of a frame enters, from a token's own beginning on, before the token's first and its last beat leave."""
-    needs: dict[str, tuple[Fraction, Fraction]] = {}
+    needs: dict[str, Need] = {}
     for op in graph.operations:
-        tokens = tokens_read(graph, op)
-        first = max((needs[name][0] for name in op.sources), default=Fraction(0))
-        last = max((needs[name][1] for name in op.sources), default=Fraction(1, tokens))
+        tokens, sources = tokens_read(graph, op), _needed(foldings, op, needs)
+        first = max((first for first, _ in sources), default=Fraction(0))
+        last = max((last for _, last in sources), default=Fraction(1, tokens))
         match op:
             case Linear() | RangeNorm() if foldings[op.name].sources[0] < graph[op.source].channels:
                 first = last
@@ -122,6 +124,15 @@ def _needs(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, tuple[Fra
                 pass
         needs[op.name] = first, last
     return needs
+
+
+def _needed(foldings: Mapping[str, Folding], op: Operation, needs: Mapping[str, Need]) -> list[Need]:
+    """The needs of the sources of `op` behind their links: a wider beat waits for as much as a token."""
+    reached = []
+    for name, wanted in zip(op.sources, foldings[op.name].sources, strict=True):
+        (first, last), given = needs[name], foldings[name].output
+        reached.append((last if lcm(given, wanted) > given else first, last))
+    return reached
 
 
 def _link(channels: int, given: int, wanted: int, spread: Fraction) -> Fraction:
