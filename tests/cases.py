@@ -10,25 +10,32 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emamba.curve import exp, exp_segments, integer_segments, mirrored, silu, silu_segments, tabulate
+from emamba.curve import integer_segments, silu, silu_segments, tabulate
 from emamba.fixed import Integer, Integers
+from emamba.fuzz.operations import (
+    INT8,
+    UINT8,
+    Shift,
+    border_frames,
+    causal,
+    convolution,
+    flatten,
+    joined,
+    linear,
+    norm,
+    scan,
+    source,
+)
 from emamba.graph import (
     Activation,
     Add,
-    Convolution,
-    Flatten,
     Graph,
-    Input,
     Linear,
     Multiply,
     Operation,
     Pool,
-    RangeNorm,
-    Scan,
     check,
 )
-
-INT8, UINT8 = Integer(8), Integer(8, signed=False)
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,6 @@ class Case:
         return self.graph.name
 
 
-def border_frames(rng: np.random.Generator, tokens: int, channels: int, dtype: Integer = INT8) -> Integers:
-    """Random frames, constant ones at each end, alternating ends, ends off by one, ends beside small values."""
-    shape = (tokens, channels)
-    ends = np.array([dtype.lo, dtype.lo + 1, dtype.hi - 1, dtype.hi])
-    checkers = np.where(np.indices(shape).sum(axis=0) % 2, dtype.lo, dtype.hi)
-    frames = [np.full(shape, dtype.lo), np.full(shape, dtype.hi), np.zeros(shape, int), checkers, -1 - checkers]
-    frames += [rng.choice(ends, shape) for _ in range(3)]
-    frames += [rng.integers(dtype.lo, dtype.hi + 1, shape) for _ in range(4)]
-    frames += [rng.integers(-3, 4, shape) for _ in range(2)]
-    frames += [np.where(np.arange(channels) < channels // 2, rng.choice(ends, shape), rng.integers(-3, 4, shape))]
-    return np.clip(np.array(frames), dtype.lo, dtype.hi).astype(np.int64)
-
-
-def source(channels: int, dtype: Integer = INT8) -> Input:
-    return Input(name="input", channels=channels, dtype=dtype, fraction_bits=4)
-
-
 def pick(name: str, inputs: int, first: int, count: int, dtype: Integer = INT8) -> Linear:
     """`count` channels of the input from `first` on, unchanged (negative ones become 0 if unsigned)."""
     weight = np.eye(inputs, dtype=np.int64)[first : first + count]
@@ -66,37 +56,6 @@ def pick(name: str, inputs: int, first: int, count: int, dtype: Integer = INT8) 
     return Linear(
         name=name, source="input", channels=count, dtype=dtype, fraction_bits=4, weight=weight, bias=bias, shift=shift
     )
-
-
-Shift = int | list[int]  # of all channels, or a pattern that they repeat
-
-
-def linear(rng: np.random.Generator, inputs: int, outputs: int, shift: Shift, dtype: Integer = INT8) -> Linear:
-    weight = rng.integers(-127, 128, (outputs, inputs))
-    weight.flat[0] = -128
-    bias = rng.integers(-(1 << 12), 1 << 12, outputs)
-    return Linear(
-        name="linear", source="input", channels=outputs, dtype=dtype, fraction_bits=4,
-        weight=weight, bias=bias, shift=np.resize(shift, outputs),
-    )  # fmt: skip
-
-
-def scan(rng: np.random.Generator, channels: int, states: int, segments: bool, state: Integer, extra: int) -> Scan:
-    """A scan whose state and readout reach their limits; `extra` is compute bits beyond state bits."""
-    domain, fraction = (Integer(16, signed=False), 12) if segments else (UINT8, 6)
-    one = (0, 1 << extra)
-    if segments:
-        decay = integer_segments(mirrored(exp_segments(11, "optimal")), domain, fraction, one, extra)
-    else:
-        decay = tabulate(lambda u: exp(-u), domain, fraction, Integer(extra + 1, signed=False), extra)
-    rate = rng.integers(0, 256, (channels, states))
-    rate.flat[0] = 1023  # its argument leaves the decay's domain
-    return Scan(
-        name="scan", x="x", delta="delta", b="b", c="c", channels=channels, dtype=INT8, fraction_bits=4,
-        rate=rate, skip=rng.integers(-128, 128, channels), decay=decay,
-        argument_shift=0 if segments else 8, drive_shift=23 - state.bits - extra, decay_fraction=extra,
-        skip_shift=13 - state.bits, shift=state.bits - 3, compute=Integer(state.bits + extra), state=state,
-    )  # fmt: skip
 
 
 def scan_case(
@@ -134,31 +93,6 @@ def saturation_case(name: str, shift: Shift) -> Case:
     return Case(graph, frames)
 
 
-def norm(channels: int, dtype: Integer = INT8) -> RangeNorm:
-    spans = np.maximum(np.arange(1 << dtype.bits), 1)
-    reciprocal = np.floor(2.0**21 / (channels * spans) + 0.5).astype(np.int64)
-    reciprocal[0] = 0
-    return RangeNorm(
-        name="norm", source="input", channels=channels, dtype=INT8, fraction_bits=7, reciprocal=reciprocal, shift=13
-    )
-
-
-def convolution(
-    rng: np.random.Generator, channels: int, size: tuple[int, int], own: tuple[int, int], columns: int, shift: Shift
-) -> Convolution:
-    """A window of `size` (rows, columns) in which the output's own token has the place `own` (above, left)."""
-    return Convolution(
-        name="convolution", source="input", channels=channels, dtype=INT8, fraction_bits=4,
-        weight=rng.integers(-128, 128, (channels, *size)), bias=rng.integers(-999, 999, channels),
-        shift=np.resize(shift, channels), columns=columns, above=own[0], left=own[1],
-    )  # fmt: skip
-
-
-def causal(rng: np.random.Generator, channels: int, kernel: int, tokens: int, shift: Shift) -> Convolution:
-    """The last `kernel` of a frame's `tokens`."""
-    return convolution(rng, channels, (1, kernel), (0, kernel - 1), tokens, shift)
-
-
 def activation(table: bool) -> Activation:
     if table:
         curve = tabulate(silu, INT8, 4, INT8, 4)
@@ -178,10 +112,6 @@ def pool_joined() -> tuple[Operation, ...]:
     """A pool, which swallows a frame, beside a path that gives beats of the frame's one token early."""
     pool = Pool(name="pool", source="input", channels=16, dtype=INT8, fraction_bits=4, shift=2)
     return pick("one", 16, 0, 1), flatten("flat", "one", 16), pool, joined("flat", "pool", 16)
-
-
-def flatten(name: str, source: str, channels: int) -> Flatten:
-    return Flatten(name=name, source=source, channels=channels, dtype=INT8, fraction_bits=4)
 
 
 def flatten_cases(rng: np.random.Generator) -> list[Case]:
@@ -215,13 +145,6 @@ def behind(it: Case) -> Case:
     operations = [replace(op, source="fours") if isinstance(op, Linear) else op for op in graph.operations[1:]]
     operations = source(channels), flatten("fours", "input", 4 * channels), *operations
     return Case(check(Graph(graph.name, tokens, operations)), it.frames.reshape(len(it.frames), tokens, channels))
-
-
-def joined(left: str, right: str, channels: int) -> Add:
-    return Add(
-        name="joined", left=left, right=right, channels=channels, dtype=INT8, fraction_bits=4,
-        left_shift=0, right_shift=0, shift=0,
-    )  # fmt: skip
 
 
 def stem_joined() -> tuple[Operation, ...]:

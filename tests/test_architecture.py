@@ -19,7 +19,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FILES = [path for path in [*SOURCE.rglob("*"), *(ROOT / "tests").rglob("*")] if path.suffix in (".py", ".j2")]
 
 FLOORS = """errors files config data fixed curve model training graph quantization firmware rtl eda integration report
-flow search bench cli""".split()  # noqa: SIM905 - a list of words reads best as words
+flow search fuzz bench cli""".split()  # noqa: SIM905 - a list of words reads best as words
 # Stricter than the floors: what stands below but is none of their business.
 NARROWER = {"fixed": set(), "curve": {"fixed"}, "graph": {"errors", "files", "fixed", "curve"}}
 HOMES = {

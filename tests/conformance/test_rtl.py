@@ -57,7 +57,7 @@ def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simu
     built = simulator(case, interval_cycles, simulators)
     measured = check_all(case, built)
     assert measured.cycles_per_frame == slowest_stage(case, built), "a FIFO is too small"
-    modelled = performance(case.graph, fold(case.graph, interval_cycles), interval_cycles)
+    modelled = performance(case.graph, fold(case.graph, interval_cycles))
     assert modelled == Performance(measured.latency_cycles, measured.cycles_per_frame)
     check_all(case, built, seed=seed)
     beats = case.graph.tokens * built.design.input.beats

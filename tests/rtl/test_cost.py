@@ -28,7 +28,7 @@ def built(index):
 
 
 def both(graph, interval):
-    return build(graph, interval), components(graph, fold(graph, interval), interval)
+    return build(graph, interval), components(graph, fold(graph, interval))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import pytest
 
 from cases import operation_cases
 from emamba.graph import Flatten, Linear, Pool
+from emamba.rtl.buffers import slowest
 from emamba.rtl.build import Accelerator
-from emamba.rtl.performance import network, performance, slowest
+from emamba.rtl.performance import network, performance
 from emamba.rtl.solver import fold
 from networks import random_network
 from streams import drive, to_beats
@@ -20,9 +21,9 @@ def test_frames_leave_when_the_circuit_lets_them(case):
     graph, frames = case.graph, case.frames[:3]
     interval = INTERVALS[[str(other) for other in CASES].index(str(case)) % 3]
     foldings = fold(graph, interval)
-    modelled = network(graph, foldings, interval)
+    modelled = network(graph, foldings)
     beats = to_beats(frames, foldings[graph.input.name].output)
-    flow = drive(Accelerator(graph, foldings, interval), {"input": beats}, 3 * modelled.output_beats)
+    flow = drive(Accelerator(graph, foldings), {"input": beats}, 3 * modelled.output_beats)
     measured = flow.cycles[modelled.output_beats - 1 :: modelled.output_beats]
     assert np.diff(modelled.run(3)).tolist() == np.diff(measured).tolist()
 
@@ -32,8 +33,8 @@ def test_frames_leave_when_the_circuit_lets_them(case):
 def test_a_network_is_as_fast_as_its_slowest_stage(seed, interval):
     graph = random_network(seed).graph
     foldings = fold(graph, interval)
-    found = performance(graph, foldings, interval, frames=5)
-    assert found == performance(graph, foldings, interval)
+    found = performance(graph, foldings, frames=5)
+    assert found == performance(graph, foldings)
     assert slowest(graph, foldings) == found.cycles_per_frame <= interval * graph.tokens
     assert found.latency_cycles > found.cycles_per_frame
 

@@ -29,6 +29,17 @@ def test_every_size_repeats_golden_and_keeps_its_pace(channels, states, segments
         assert np.all(np.diff(flow.cycles) == STEPS * states)
 
 
+def test_an_unsigned_x_times_delta_may_need_all_bits():
+    op = scan(np.random.default_rng(2), 3, 2, False, Integer(12), 5)
+    types = {**TYPES, "x": UINT8}
+    rng = np.random.default_rng(3)
+    sources = {name: border_frames(rng, 4, 3 if name in ("x", "delta") else 2, types[name])[:9] for name in types}
+    beats = {name: to_beats(frames, 1 if name in ("x", "delta") else 2) for name, frames in sources.items()}
+    expected = golden.scan(op, *sources.values()).reshape(-1, 3)
+    flow = drive(SerialScanStage(op, types), beats, expected.size)
+    assert np.array_equal(flow.tokens(3), expected)
+
+
 @pytest.mark.parametrize("look_up", range(1, 9))
 def test_no_two_products_meet_and_each_finds_what_it_needs(look_up):
     when = Schedule(look_up)

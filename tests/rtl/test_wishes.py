@@ -26,7 +26,7 @@ GRAPH = pooled()
 
 
 def latency(foldings, interval):
-    return performance(GRAPH, foldings, interval).latency_cycles
+    return performance(GRAPH, foldings).latency_cycles
 
 
 def test_without_a_wish_for_latency_the_design_is_the_smallest():
@@ -76,4 +76,4 @@ def test_a_network_without_a_pool_can_be_hastened_by_its_lanes_alone():
     graph = random_network(2).graph
     assert wishes._tails(graph, 60) == [60 * graph.tokens]
     shortest = shortest_latency(graph, 60, 60 * graph.tokens)
-    assert shortest <= performance(graph, fold(graph, 60), 60).latency_cycles
+    assert shortest <= performance(graph, fold(graph, 60)).latency_cycles

@@ -61,7 +61,7 @@ def _compared(model: str, interval: int) -> Comparison:
 
     graph = zoo.graph(model)
     foldings = solve(graph, interval)
-    estimated = total(list(components(graph, foldings, interval).values()))
+    estimated = total(list(components(graph, foldings).values()))
     design = build(graph, interval, foldings)
     mapped = synthesize(verilog(design.rtlil, design.top), design.top).totals
     return Comparison(

@@ -16,6 +16,7 @@ import typer
 
 from emamba import __version__
 from emamba.cli import bench, data, search, stages, zoo
+from emamba.cli.fuzz import fuzz
 from emamba.errors import EmambaError, StorageError
 
 INTERRUPTED = 130
@@ -27,6 +28,7 @@ app.add_typer(search.verbs)
 app.add_typer(data.verbs, name="data")
 app.add_typer(zoo.verbs, name="zoo")
 app.add_typer(bench.verbs, name="bench")
+app.command()(fuzz)
 
 
 def main(arguments: list[str] | None = None) -> None:

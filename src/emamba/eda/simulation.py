@@ -89,7 +89,7 @@ def simulate(
         files.write(folder / "packets.bin", np.ascontiguousarray(beats, np.int64).tobytes())
         arguments = _arguments(design, len(frames), trace, seed, reset_after)
         with _watched(folder / "times.bin", len(frames), progress):
-            command = [str(simulator.executable.absolute()), *map(str, arguments)]
+            command = [str(simulator.executable.absolute()), str(simulator.number), *map(str, arguments)]
             printed = run(command, folder, "free space on the disk of the run folder")
         results = dict(line.split(" ", 1) for line in printed.splitlines())
         if "problem" in results:

@@ -1,4 +1,4 @@
-"""A design becomes a program that simulates it: Verilator, a generated harness, and the C++ compiler.
+"""Designs become a program that simulates them: Verilator, a generated harness, and the C++ compiler.
 
 The harness is `templates/harness.cpp.j2`. Verilator's own makefile is not used: the wheel's names the
 compiler of the machine that it was built on, and refuses folders with spaces.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -21,7 +22,7 @@ from emamba.eda.verilator import verilator, verilator_root
 from emamba.rtl.design import Design
 
 _OPTIONS = (
-    *("--prefix", "Model", "--top-module", "bench", "--Mdir", "."),
+    *("--top-module", "bench", "--Mdir", "."),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--output-split", "4000", "-Wno-lint"),
 )
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
@@ -41,10 +42,11 @@ slow_%.o: slow_%.cpp
 
 @dataclass(frozen=True)
 class Simulator:
-    """A program that simulates `design`: its core or its AXI4-Stream top."""
+    """A program that simulates `design`, its core or its AXI4-Stream top: the one of that `number` in the program."""
 
     design: Design
     executable: Path
+    number: int = 0
 
 
 def build_simulator(
@@ -57,7 +59,14 @@ def build_simulator(
     Programs are kept in `folder` under a hash of what they are built from: nothing is built twice, and
     several designs can share a folder (and with it the compiled runtime of Verilator).
     """
-    sources = _sources(design, verilog, packets)
+    return build_simulators([(design, verilog)], folder, optimised, packets)[0]
+
+
+def build_simulators(
+    designs: Sequence[tuple[Design, str]], folder: Path, optimised: bool = True, packets: bool = False
+) -> list[Simulator]:
+    """One program for several designs, each with its Verilog: of small ones, the harness is what costs most."""
+    sources = _sources(designs, packets)
     level = "-O1" if optimised else "-O0"
     tools = (*_OPTIONS, _MAKEFILE, verilator(["--version"], Path.cwd(), "reinstall verilator"))
     executable = folder / f"simulator-{files.digest(*sources.values(), *tools, level)[:16]}"
@@ -65,20 +74,21 @@ def build_simulator(
 
     def build(beside: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as name:
-            _build(sources, level, Path(name), runtime)
+            _build(sources, [_prefix(number) for number in range(len(designs))], level, Path(name), runtime)
             os.replace(Path(name) / "simulator", beside)
 
     if not executable.exists():
         files.write_with(executable, build)
-    return Simulator(design, executable)
+    return [Simulator(design, executable, number) for number, (design, _) in enumerate(designs)]
 
 
-def _build(sources: dict[str, str], level: str, folder: Path, runtime: Path) -> None:
+def _build(sources: dict[str, str], prefixes: Iterable[str], level: str, folder: Path, runtime: Path) -> None:
     """Leaves `simulator` in `folder`; `runtime` is used if it exists, and made otherwise."""
     for name, content in sources.items():
         files.write(folder / name, content)
-    inputs = ["design.vlt", "bench.v", "design.v"]
-    verilator(["--cc", *_OPTIONS, *inputs], folder, "check the Verilog with a linter")
+    for prefix in prefixes:
+        inputs = [f"{prefix}_{name}" for name in ("design.vlt", "bench.v", "design.v")]
+        verilator(["--cc", "--prefix", prefix, *_OPTIONS, *inputs], folder, "check the Verilog with a linter")
     objects = _parts(folder)
     compiler = which("g++", "install a C++ compiler, for example `apt install g++`")
     include = verilator_root() / "include"
@@ -111,23 +121,45 @@ def _joined(folder: Path, kind: str, paths: Iterable[Path], size: int) -> list[s
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         min(parts, key=lambda part: sum(sizes[other] for other in part)).append(name)
     for index, part in enumerate(parts):
-        files.write(folder / f"{kind}_{index}.cpp", "".join(f'#include "{name}"\n' for name in part))
+        # Verilator wants one model to a precompiled header, of which there is none here.
+        included = (f'#undef VL_PCH_INCLUDED\n#include "{name}"\n' for name in part)
+        files.write(folder / f"{kind}_{index}.cpp", "".join(included))
     return [f"{kind}_{index}.o" for index in range(len(parts))]
 
 
-def _sources(design: Design, verilog: str, packets: bool) -> dict[str, str]:
-    """What is compiled: file name -> content. The .vlt file keeps what the harness reads, and makes it readable."""
+def _prefix(number: int) -> str:
+    """What the names of the model of a design begin with."""
+    return f"Model{number}"
+
+
+def _sources(designs: Sequence[tuple[Design, str]], packets: bool) -> dict[str, str]:
+    """What is compiled: file name -> content."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("emamba.eda"),
         trim_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    top = design.stream_top if packets else design.top
-    context = {
+    benches = [_bench(_prefix(number), design, packets) for number, (design, _) in enumerate(designs)]
+    sources = {
+        "harness.cpp": environment.get_template("harness.cpp.j2").render(benches=benches),
+        "runtime.cpp": "".join(f'#include "{name}"\n' for name in _RUNTIME),
+    }
+    for bench, (design, verilog) in zip(benches, designs, strict=True):
+        prefix = bench["prefix"]
+        sources[f"{prefix}_bench.v"] = environment.get_template("bench.v.j2").render(bench)
+        sources[f"{prefix}_design.v"] = verilog
+        sources[f"{prefix}_design.vlt"] = _readable(design, bench["top"])
+    return sources
+
+
+def _bench(prefix: str, design: Design, packets: bool) -> dict[str, Any]:
+    """What the templates say about a design."""
+    return {
+        "prefix": prefix,
         "design": design,
         "packets": packets,
-        "top": top,
+        "top": design.stream_top if packets else design.top,
         "core": "dut__DOT__core" if packets else "dut",
         "drain": design.frame_cycles,
         "phase_bits": design.frame_cycles.bit_length() + 1,
@@ -135,13 +167,10 @@ def _sources(design: Design, verilog: str, packets: bool) -> dict[str, str]:
         "output_place": 8 * design.output.element_bytes if packets else design.output.dtype.bits,
         "output_flags": 3 if packets else 1,
     }
-    names = ("bench.v", "harness.cpp")
-    rendered = {name: environment.get_template(f"{name}.j2").render(context) for name in names}
+
+
+def _readable(design: Design, top: str) -> str:
+    """Verilator's configuration, which keeps what the harness reads, and makes it readable."""
     readable = "".join(f'public_flat_rd -module "{design.top}" -var "{names}"\n' for names in ("tap_*", "busy_*"))
     inlined = "".join(f'inline -module "{module}"\n' for module in sorted({design.top, top}))
-    return {
-        **rendered,
-        "design.v": verilog,
-        "design.vlt": f"`verilator_config\n{readable}{inlined}",
-        "runtime.cpp": "".join(f'#include "{name}"\n' for name in _RUNTIME),
-    }
+    return f"`verilator_config\n{readable}{inlined}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import assert_never
 
 from amaranth.back import rtlil
@@ -27,6 +26,7 @@ from emamba.graph import (
     content_hash,
 )
 from emamba.graph.bounds import accumulator
+from emamba.rtl.buffers import fifo_beats
 from emamba.rtl.convolution import ConvolutionStage
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.elementwise import ActivationStage, PairStage
@@ -40,8 +40,6 @@ from emamba.rtl.serial_scan import SerialScanStage
 from emamba.rtl.solver import fold
 from emamba.rtl.stream import Fork, Skid, beats, moves
 
-_PIPELINE = 16  # cycles: at least the registers of any stage that adds up to 1,024 products at once
-
 
 def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | None = None) -> Design:
     """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles.
@@ -50,7 +48,7 @@ def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | Non
     """
     foldings = foldings or fold(graph, interval_cycles)
     top = f"emamba_{graph.name}"
-    text = rtlil.convert(Accelerator(graph, foldings, interval_cycles), name=top, emit_src=False)
+    text = rtlil.convert(Accelerator(graph, foldings), name=top, emit_src=False)
     ports = tuple(_port(graph, op, foldings) for op in graph.operations)
     stages = tuple(
         Stage(
@@ -73,12 +71,12 @@ def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:
 class Accelerator(wiring.Component):
     """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out.
 
-    Timing: a token every `interval_cycles`; each stage works on a token of its own. FIFOs lie on the
-    shorter of two paths that meet, deep enough for the tokens that are under way on the longer one.
+    Timing: a frame in as many cycles as its slowest stage needs; each stage works on a token of its own. FIFOs lie
+    on the shorter of two paths that meet, deep enough for the tokens that are under way on the longer one.
     """
 
-    def __init__(self, graph: Graph, foldings: dict[str, Folding], interval_cycles: int) -> None:
-        self._graph, self._foldings, self._interval = graph, foldings, interval_cycles
+    def __init__(self, graph: Graph, foldings: dict[str, Folding]) -> None:
+        self._graph, self._foldings = graph, foldings
         first, last = graph.input, graph.output
         super().__init__(
             {
@@ -91,7 +89,7 @@ class Accelerator(wiring.Component):
         """Stages in the graph's order, each fed by links from its sources."""
         m = Module()
         open_ends: dict[str, list[stream.Interface]] = {}
-        depths = fifo_beats(self._graph, self._foldings, self._interval)
+        depths = fifo_beats(self._graph, self._foldings)
         for op in self._graph.operations:
             component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name])
             if isinstance(component, Skid):
@@ -178,64 +176,3 @@ def _sums(graph: Graph, op: Operation) -> Integer:
     """The type of the sums of `op`."""
     types = {name: graph[name].dtype for name in op.sources}
     return accumulator(op, types, graph.frame_tokens(op.sources[0]))
-
-
-def fifo_beats(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
-    """For each source of each operation, the beats that its link has to hold: those of `fifo_tokens`.
-
-    Two become three: the memory of such a FIFO has one word, and an address of no bits, which linters refuse.
-    """
-    tokens = fifo_tokens(graph, foldings, interval_cycles)
-    beats = {op.name: op.channels // foldings[op.name].output for op in graph.operations}
-    return {
-        op.name: tuple(
-            3 if count * beats[name] == 2 else count * beats[name]
-            for count, name in zip(tokens[op.name], op.sources, strict=True)
-        )
-        for op in graph.operations
-    }
-
-
-def fifo_tokens(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, tuple[int, ...]]:
-    """For each source of each operation, the tokens that its link has to hold.
-
-    A token reaches an operation over several paths. The longest needs no FIFO; each other one has to
-    hold the tokens that enter during the difference of the two delays, and one more because beats
-    leave and enter in bursts. With less than one whole token the design would deadlock; with less than
-    the difference it would be slow. A pool gathers a whole frame, a convolution the tokens that it looks
-    ahead to. A pool gives its token in one burst, for which its reader has the whole next frame, so that
-    token has a place too. A flatten gathers nothing, but what stands behind it has its longer tokens, and
-    more cycles for each.
-    """
-    arrivals: dict[str, int] = {}
-    tokens: dict[str, tuple[int, ...]] = {}
-    for op in graph.operations:
-        budget = interval_cycles * graph.tokens // (graph.frame_tokens(op.sources[0]) if op.sources else graph.tokens)
-        wanted = foldings[op.name].sources
-        at = [
-            arrivals[name] + (budget if lanes > foldings[name].output else 0) + _PIPELINE
-            for name, lanes in zip(op.sources, wanted, strict=True)
-        ]
-        latest = max(at, default=0)
-        waits = [-(-(latest - time) // budget) + 1 if time < latest else 0 for time in at]
-        pooled = [isinstance(graph[name], Pool) for name in op.sources]
-        tokens[op.name] = tuple(max(wait, int(pool)) for wait, pool in zip(waits, pooled, strict=True))
-        gathered = _gathering(op, foldings[op.name], budget, interval_cycles * graph.tokens)
-        arrivals[op.name] = latest + _PIPELINE + gathered
-    return tokens
-
-
-def _gathering(op: Operation, folding: Folding, budget: int, frame: int) -> int:
-    """Cycles, at most, from the first beat of a token that `op` takes to the first one that it gives for it.
-
-    `budget` cycles are between two of its tokens, `frame` between two frames.
-    """
-    match op:
-        case Pool():
-            return frame
-        case Linear() | RangeNorm():
-            return budget
-        case Convolution():
-            return op.ahead * budget + folding.cycles * folding.output // op.channels
-        case _:
-            return 0

@@ -21,7 +21,7 @@ from emamba.graph import (
     Scan,
 )
 from emamba.rtl import cost, curve
-from emamba.rtl.build import fifo_beats
+from emamba.rtl.buffers import fifo_beats
 from emamba.rtl.folding import Folding
 from emamba.rtl.performance import Performance, performance
 from emamba.rtl.primitives import Cost, total
@@ -47,10 +47,9 @@ class Estimate:
         return self.products / max(self.total.multipliers * self.performance.cycles_per_frame, 1)
 
 
-def estimate(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> Estimate:
+def estimate(graph: Graph, foldings: Mapping[str, Folding]) -> Estimate:
     """The accelerator that `rtl.build` makes of `graph` with `foldings`."""
-    speed = performance(graph, foldings, interval_cycles)
-    return Estimate(components(graph, foldings, interval_cycles), speed, products(graph))
+    return Estimate(components(graph, foldings), performance(graph, foldings), products(graph))
 
 
 def products(graph: Graph) -> int:
@@ -75,9 +74,9 @@ def _products(op: Operation) -> int:
             assert_never(op)
 
 
-def components(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> dict[str, Cost]:
+def components(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, Cost]:
     """The cost of each stage by its name, and of all links and all forks."""
-    depths = fifo_beats(graph, foldings, interval_cycles)
+    depths = fifo_beats(graph, foldings)
     links = [
         cost.link(
             graph[name].dtype,

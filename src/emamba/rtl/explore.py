@@ -94,7 +94,7 @@ def _designs(graph: Graph, interval: int) -> list[Foldings]:
 
 
 def _explored(graph: Graph, interval: int, foldings: Foldings) -> Explored:
-    found = estimate(graph, foldings, interval)
+    found = estimate(graph, foldings)
     cost, speed = found.total, found.performance
     point = Point(speed.cycles_per_frame, speed.latency_cycles, cost.multipliers, round(cost.lut), cost.memory_bits)
     return Explored(point, interval, round(cost.ff), found.multiplier_use)

@@ -21,10 +21,9 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
-from emamba.rtl.build import fifo_beats
+from emamba.rtl import scan, stage_timing, timing
+from emamba.rtl.buffers import fifo_beats, moves, slowest
 from emamba.rtl.folding import Folding
-from emamba.rtl.pipeline import total_cycles
 from emamba.rtl.timing import Network, Wire
 
 
@@ -36,27 +35,19 @@ class Performance:
     cycles_per_frame: int
 
 
-def performance(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int, frames: int = 1) -> Performance:
+def performance(graph: Graph, foldings: Mapping[str, Folding], frames: int = 1) -> Performance:
     """The latency of a frame in an empty pipeline, exactly as simulation measures it.
 
     With one frame, cycles a frame are those of the slowest stage, which every design keeps; with more, they are
     the distance of the last two.
     """
-    ends = network(graph, foldings, interval_cycles).run(frames)
+    ends = network(graph, foldings).run(frames)
     return Performance(ends[0], ends[-1] - ends[-2] if frames > 1 else slowest(graph, foldings))
 
 
-def slowest(graph: Graph, foldings: Mapping[str, Folding]) -> int:
-    """Cycles a frame of the stage that has most to do."""
-    return max(
-        foldings[op.name].cycles * graph.frame_tokens(op.sources[0] if op.sources else op.name)
-        for op in graph.operations
-    )
-
-
-def network(graph: Graph, foldings: Mapping[str, Folding], interval_cycles: int) -> Network:
+def network(graph: Graph, foldings: Mapping[str, Folding]) -> Network:
     """The control of the accelerator that `rtl.build` makes, component by component."""
-    depths = fifo_beats(graph, foldings, interval_cycles)
+    depths = fifo_beats(graph, foldings)
     parts: list[timing.Component] = []
     open_ends: dict[str, list[Wire]] = {}
     first = Wire()
@@ -97,45 +88,43 @@ def _forked(parts: list[timing.Component], graph: Graph, op: Operation, output: 
 
 def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], output: Wire) -> list[timing.Component]:
     """The control of one stage, with the registers that a beat goes through."""
-    beats = op.channels // folding.output
+    beats, through = op.channels // folding.output, moves(op, folding)
     match op:
         case Input():
             return [timing.Skid(sources[0], output)]
         case Linear():
-            return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output)
+            return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output, through)
         case Convolution():
             steps, tokens = op.weight[0].size // folding.taps, graph.frame_tokens(op.source)
-            moves = total_cycles(folding.taps) + 5
-            return [stage_timing.Convolution(sources[0], output, moves, steps, beats, tokens, op.ahead)]
+            return [stage_timing.Convolution(sources[0], output, through, steps, beats, tokens, op.ahead)]
         case RangeNorm():
-            return [stage_timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
-        case Activation():
-            return [stage_timing.Elementwise(sources, output, curve.cycles(op.curve) + 1)]
+            return [stage_timing.RangeNorm(sources[0], output, through, beats, 2 * beats + 4)]
+        case Activation() | Multiply() | Add():
+            return [stage_timing.Elementwise(sources, output, through)]
         case Scan():
-            return [_scan(op, folding, sources, output)]
-        case Multiply() | Add():
-            return [stage_timing.Elementwise(sources, output, 2)]
+            return [_scan(op, folding, sources, output, through)]
         case Pool():
-            return [stage_timing.Pool(sources, output, 2, beats, graph.frame_tokens(op.source))]
+            return [stage_timing.Pool(sources, output, through, beats, graph.frame_tokens(op.source))]
         case Flatten():
             return []
         case _:
             assert_never(op)
 
 
-def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire) -> list[timing.Component]:
-    moves, middle = total_cycles(folding.sources[0]) + 4, Wire()
+def _linear(
+    columns: int, rows: int, folding: Folding, source: Wire, output: Wire, through: int
+) -> list[timing.Component]:
+    middle = Wire()
     if folding.by_rows:
-        return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, moves, columns, 1)]
+        return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, through, columns, 1)]
     if columns == 1 or rows == 1:
-        return [stage_timing.Linear(source, output, moves, columns, rows)]
-    return [stage_timing.Linear(source, middle, moves, columns, rows), timing.Fifo(middle, output, rows + 2)]
+        return [stage_timing.Linear(source, output, through, columns, rows)]
+    return [stage_timing.Linear(source, middle, through, columns, rows), timing.Fifo(middle, output, rows + 2)]
 
 
-def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timing.Component:
+def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire, through: int) -> timing.Component:
     if folding.steps > 1:
-        return stage_timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
+        return stage_timing.SerialScan(sources, output, through, op.states, op.channels)
     groups = op.states // folding.states
     words = op.channels // folding.output * groups
-    moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
-    return stage_timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))
+    return stage_timing.Scan(sources, output, through, words, groups, max(words, scan.LOOP))

@@ -124,8 +124,9 @@ class SerialScanStage(wiring.Component):
 
     @property
     def _driven(self) -> Shape:
-        """The product of delta and x."""
-        return Shape(self._types["delta"].bits + self._types["x"].bits, True)
+        """The product of delta, which is unsigned, and x."""
+        x = self._types["x"]
+        return Shape(self._types["delta"].bits + x.bits, x.signed)
 
     @property
     def _argument_bits(self) -> int:

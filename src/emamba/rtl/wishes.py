@@ -34,9 +34,9 @@ def solve(graph: Graph, interval_cycles: int, latency_cycles: int = 0) -> Foldin
         return fold(graph, interval_cycles)
     for tail in reversed(_tails(graph, interval_cycles)):
         designs = _designs(graph, interval_cycles, tail)
-        in_time = [it for it in designs if performance(graph, it, interval_cycles).latency_cycles <= latency_cycles]
+        in_time = [it for it in designs if performance(graph, it).latency_cycles <= latency_cycles]
         if in_time:
-            return min(in_time, key=lambda foldings: _area(graph, foldings, interval_cycles))
+            return min(in_time, key=lambda foldings: _area(graph, foldings))
     fact = f"a latency of {latency_cycles} cycles at an interval of {interval_cycles}: no design found"
     least = shortest_latency(graph, interval_cycles, _tails(graph, interval_cycles)[0])
     raise ConfigError(fact, f"wish for at least {least} cycles, or for a shorter interval")
@@ -73,7 +73,7 @@ def fastest(graph: Graph, multipliers: int) -> tuple[int, int]:
 def shortest_latency(graph: Graph, interval_cycles: int, tail_cycles: int) -> int:
     """The least latency of the designs for `HASTES`."""
     designs = _designs(graph, interval_cycles, tail_cycles)
-    return min(performance(graph, foldings, interval_cycles).latency_cycles for foldings in designs)
+    return min(performance(graph, foldings).latency_cycles for foldings in designs)
 
 
 def _designs(graph: Graph, interval_cycles: int, tail_cycles: int) -> list[Foldings]:
@@ -102,5 +102,5 @@ def _affordable(graph: Graph, multipliers: int, interval_cycles: int, tail_cycle
         return False
 
 
-def _area(graph: Graph, foldings: Foldings, interval_cycles: int) -> float:
-    return total(list(components(graph, foldings, interval_cycles).values())).area
+def _area(graph: Graph, foldings: Foldings) -> float:
+    return total(list(components(graph, foldings).values())).area

@@ -1,0 +1,85 @@
+"""Stream components lose nothing, double nothing, keep order, keep what waits, and do not stall by themselves: proved
+for all inputs and any number of cycles; and the proofs fail for components that are broken.
+
+Components do not look at data, so that elements of one bit stand for all.
+"""
+
+import inspect
+import textwrap
+
+import pytest
+
+from emamba.graph import Flatten
+from emamba.rtl import frame, stream
+from emamba.rtl.frame import FlattenStage
+from emamba.rtl.link import Link
+from emamba.rtl.stream import Fifo, Fork, Narrow, Replay, Skid, Widen
+from proofs import BIT, FlattenHarness, ForkHarness, Harness, Register, ReplayHarness, prove
+
+
+def flattened(kind, tokens):
+    op = Flatten(name="flat", source="input", channels=3, dtype=BIT, fraction_bits=0)
+    return FlattenHarness(kind(op, tokens, 1), 3, tokens == 1)
+
+
+# Per component: lanes in and out, elements inside, cycles until something leaves.
+HARNESSES = {
+    "skid": lambda: Harness(Skid(BIT, 1), 1, 1, 1, 0),
+    "fifo_1": lambda: Harness(Fifo(BIT, 1, 1), 1, 1, 1, 1),
+    "fifo_3": lambda: Harness(Fifo(BIT, 1, 3), 1, 1, 3, 2),
+    "fifo_5": lambda: Harness(Fifo(BIT, 1, 5), 1, 1, 5, 2),
+    "exit": lambda: Harness(Register(0), 1, 1, 2, 1),
+    "exit_fifo": lambda: Harness(Register(3), 1, 1, 4, 3),
+    "widen_2": lambda: Harness(Widen(BIT, 1, 2), 1, 2, 3, 2),
+    "widen_3": lambda: Harness(Widen(BIT, 1, 3), 1, 3, 5, 3),
+    "narrow_2": lambda: Harness(Narrow(BIT, 1, 2), 2, 1, 2, 1),
+    "narrow_3": lambda: Harness(Narrow(BIT, 1, 3), 3, 1, 3, 1),
+    "replay": lambda: ReplayHarness(Replay(BIT, 1, 2, 3), 1, 1, 6, 2, 2, 3),
+    "replay_once": lambda: ReplayHarness(Replay(BIT, 1, 3, 1), 1, 1, 9, 2, 3, 1),
+    "fork": lambda: ForkHarness(Fork(BIT, 1, 2)),
+    "link": lambda: Harness(Link(BIT, 1, 1, 3), 1, 1, 3, 2),
+    "link_wider": lambda: Harness(Link(BIT, 1, 2, 3), 1, 2, 6, 5),
+    "link_narrower": lambda: Harness(Link(BIT, 2, 1, 3), 2, 1, 8, 3),
+    "link_across": lambda: Harness(Link(BIT, 2, 3, 0), 2, 3, 16, 6),
+    "flatten": lambda: flattened(FlattenStage, 2),
+    "flatten_whole": lambda: flattened(FlattenStage, 1),
+}
+# What is broken, how, and the harness that has to see it.
+BROKEN = [
+    (Fork, "taken.eq(Mux(takes.all(), 0, takes))", "taken.eq(0)", lambda it: ForkHarness(it(BIT, 1, 2))),
+    (Fork, "takes.all()", "takes.any()", lambda it: ForkHarness(it(BIT, 1, 2))),
+    (Skid, "self.source.ready.eq(~full)", "self.source.ready.eq(1)", lambda it: Harness(it(BIT, 1), 1, 1, 1, 0)),
+    (Skid, "with m.If(~full):", "if True:", lambda it: Harness(it(BIT, 1), 1, 1, 1, 0)),
+    (Fifo, "eq(memory.w_rdy)", "eq(1)", lambda it: Harness(it(BIT, 1, 3), 1, 1, 3, 2)),
+    (Fifo, "valid.eq(memory.r_rdy)", "valid.eq(0)", lambda it: Harness(it(BIT, 1, 3), 1, 1, 3, 2)),
+    (Widen, "~Value.cast(last) | ", "1 | ", lambda it: Harness(it(BIT, 1, 2), 1, 2, 3, 2)),
+    (Widen, "Cat(filled, incoming))", "Cat(incoming, filled))", lambda it: Harness(it(BIT, 1, 2), 1, 2, 3, 2)),
+    (Narrow, "((left == 1) & self.output.ready)", "(left == 1)", lambda it: Harness(it(BIT, 1, 2), 2, 1, 2, 1)),
+    (Replay, "(at < filled)", "(at <= filled)", lambda it: ReplayHarness(it(BIT, 1, 2, 3), 1, 1, 6, 2, 2, 3)),
+    (Replay, "base.eq(base ^ left)", "base.eq(base)", lambda it: ReplayHarness(it(BIT, 1, 2, 3), 1, 1, 6, 2, 2, 3)),
+    (FlattenStage, "begun.eq(first)", "begun.eq(0)", lambda it: flattened(it, 2)),
+]
+
+
+@pytest.mark.parametrize("name", HARNESSES)
+def test_a_component_keeps_the_rules_of_streams(name):
+    verdict = prove(HARNESSES[name]())
+    assert verdict.proved, verdict.said
+
+
+@pytest.mark.parametrize(("kind", "old", "new", "harness"), BROKEN, ids=lambda it: getattr(it, "__name__", ""))
+def test_a_broken_component_does_not(kind, old, new, harness):
+    assert not prove(harness(broken(kind, old, new))).proved
+
+
+def broken(kind, old, new):
+    """The component with `new` instead of `old` in its source."""
+    text = textwrap.dedent(inspect.getsource(kind))
+    assert old in text
+    names = dict(vars(frame if kind is FlattenStage else stream))
+    exec(compile("from __future__ import annotations\n" + text.replace(old, new), "broken", "exec"), names)
+    return names[kind.__name__]
+
+
+def test_a_component_that_is_slower_than_stated_does_not_pass():
+    assert not prove(Harness(Fifo(BIT, 1, 3), 1, 1, 3, 1)).proved

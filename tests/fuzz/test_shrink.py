@@ -1,0 +1,52 @@
+import numpy as np
+
+from emamba.fuzz.draw import draw
+from emamba.fuzz.shrink import shrink, smaller
+from emamba.graph import Convolution, Pool, check, run
+from emamba.rtl.folding import candidates
+
+TRIAL = next(
+    trial
+    for trial in map(draw, range(200))
+    if {Convolution, Pool} <= {type(op) for op in trial.graph.operations} and len(trial.graph.operations) > 8
+)
+
+
+def test_every_step_is_a_legal_trial_and_less_in_some_respect():
+    steps = list(smaller(TRIAL))
+    assert len(steps) > 20
+    for step in steps:
+        run(check(step.graph), step.frames)
+        assert all(step.foldings[op.name] in candidates(step.graph, op) for op in step.graph.operations)
+        assert measure(step) < measure(TRIAL)
+
+
+def measure(trial):
+    channels = sum(op.channels for op in trial.graph.operations)
+    stalls = len(trial.stalls) + bool(trial.reset_after)
+    return len(trial.graph.operations) + channels + trial.graph.tokens + len(trial.frames) + stalls
+
+
+def test_what_fails_because_of_one_operation_shrinks_to_it():
+    def failing(trials):
+        return [any(isinstance(op, Convolution) for op in trial.graph.operations) for trial in trials]
+
+    small = shrink(TRIAL, failing)
+    assert [type(op).__name__ for op in small.graph.operations] == ["Input", "Convolution"]
+    assert (small.graph.tokens, small.graph.input.channels, small.frames.size) == (1, 1, 1)
+    assert (small.stalls, small.reset_after) == ((), 0)
+
+
+def test_a_failure_that_needs_data_keeps_them():
+    wanted = int(TRIAL.frames.max())
+
+    def failing(trials):
+        return [bool(np.any(trial.frames == wanted)) for trial in trials]
+
+    small = shrink(TRIAL, failing)
+    assert wanted in small.frames
+    assert len(small.graph.operations) <= 2
+
+
+def test_nothing_smaller_that_fails_is_the_trial_itself():
+    assert shrink(TRIAL, lambda trials: [False] * len(trials)) is TRIAL
