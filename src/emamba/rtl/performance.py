@@ -24,7 +24,7 @@ from emamba.graph import (
 from emamba.rtl import curve, scan, serial_scan, stage_timing, timing
 from emamba.rtl.build import fifo_beats
 from emamba.rtl.folding import Folding
-from emamba.rtl.pipeline import total_cycles
+from emamba.rtl.pipeline import factor_moves, total_cycles
 from emamba.rtl.timing import Network, Wire
 
 
@@ -105,7 +105,7 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
             return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output)
         case Convolution():
             steps, tokens = op.weight[0].size // folding.taps, graph.frame_tokens(op.source)
-            moves = total_cycles(folding.taps) + 5
+            moves = total_cycles(folding.taps) + 6
             return [stage_timing.Convolution(sources[0], output, moves, steps, beats, tokens, op.ahead)]
         case RangeNorm():
             return [stage_timing.RangeNorm(sources[0], output, 3, beats, 2 * beats + 4)]
@@ -114,7 +114,7 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
         case Scan():
             return [_scan(op, folding, sources, output)]
         case Multiply() | Add():
-            return [stage_timing.Elementwise(sources, output, 2)]
+            return [stage_timing.Elementwise(sources, output, 3)]
         case Pool():
             return [stage_timing.Pool(sources, output, 2, beats, graph.frame_tokens(op.source))]
         case Flatten():
@@ -124,7 +124,7 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
 
 
 def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire) -> list[timing.Component]:
-    moves, middle = total_cycles(folding.sources[0]) + 4, Wire()
+    moves, middle = total_cycles(folding.sources[0]) + factor_moves(columns * rows) + 3, Wire()
     if folding.by_rows:
         return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, moves, columns, 1)]
     if columns == 1 or rows == 1:
@@ -137,5 +137,5 @@ def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire) -> timi
         return stage_timing.SerialScan(sources, output, serial_scan.schedule(op).moves, op.states, op.channels)
     groups = op.states // folding.states
     words = op.channels // folding.output * groups
-    moves = curve.cycles(op.decay) + total_cycles(folding.states) + 7
+    moves = curve.cycles(op.decay) + total_cycles(folding.states) + factor_moves(words) + 6
     return stage_timing.Scan(sources, output, moves, words, groups, max(words, scan.LOOP))
