@@ -12,6 +12,8 @@ from baselines import recipe as baseline
 from emamba import flow
 from emamba.config import parse_config
 from emamba.data import load_dataset
+from emamba.eda import nextpnr
+from emamba.eda.nextpnr import Routing
 from emamba.errors import ConfigError
 from emamba.files import write
 from emamba.graph import content_hash, load
@@ -256,3 +258,15 @@ def test_a_teacher_that_cannot_teach_is_refused(tmp_path, monkeypatch, line, fac
     with pytest.raises(ConfigError, match=fact):
         flow.train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_a_design_is_routed_on_request_and_only_where_that_is_possible(toy_run, monkeypatch):
+    found = Routing("LFE5U-85F", 123.5, "b0_scan: adder (8.1 ns)", {"MULT18X18D": (9, 156)})
+    monkeypatch.setattr(nextpnr, "route", lambda verilog, top: found)
+    mapped = flow.synth(toy_run, "ecp5")
+    assert "routing" not in mapped
+    routed = flow.synth(toy_run, "ecp5", route=True)
+    assert routed == {**mapped, "routing": json.loads(json.dumps(found.to_json()))}
+    assert load_results(toy_run).synth.routing.clock_mhz == 123.5
+    with pytest.raises(ConfigError, match="target xcup cannot be placed and routed"):
+        flow.synth(toy_run, "xcup", route=True)

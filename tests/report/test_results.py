@@ -74,6 +74,7 @@ def test_a_truncated_file_is_named(run, stage):
         ("verify", {"compared": 3}, "compared has no c"),
         ("verify", {"occupancy": {"stages": [], "cycles": 1, "busy": {"x": [[1]]}}}, r"x\[0\] has 1 items, not 2"),
         ("synth", {"totals": {"LUT": []}}, "totals: LUT is"),
+        ("synth", {"routing": {"device": "LFE5U-85F"}}, "routing has no clock_mhz"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_place(run, stage, change, fact):

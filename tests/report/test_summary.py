@@ -4,6 +4,7 @@ import pytest
 
 from emamba.config import LstmConfig
 from emamba.report import Results
+from emamba.report.results import Routing
 from emamba.report.summary import (
     Row,
     clock_mhz,
@@ -108,6 +109,17 @@ def test_what_has_not_run_names_its_command(results, stage, verb, labels):
 def test_the_clock_is_the_emitted_one(results):
     assert clock_mhz(replace(results, rtl=replace(results.rtl, clock_mhz=250.0))) == 250.0
     assert clock_mhz(replace(results, rtl=None)) == results.config.hardware.clock_mhz
+
+
+@pytest.mark.parametrize(("clock", "word"), [(120.0, "meets"), (90.0, "does not meet")])
+def test_a_routed_clock_is_told_apart_from_what_was_mapped(results, clock, word):
+    assert "Clock, MHz" not in rows(results)
+    routing = Routing("LFE5U-85F", clock, "b0_scan: register, adder (8.3 ns)", {"MULT18X18D": (40, 156)})
+    found = rows(replace(results, synth=replace(results.synth, routing=routing)))
+    assert found["Clock, MHz"].value == f"{clock}"
+    assert "placed and routed: 40 of 156 MULT18X18D; slowest path: b0_scan" in found["Clock, MHz"].note
+    assert found["Frames a second"].note.endswith(f"the design {word} after place and route on LFE5U-85F")
+    assert "not placed or routed" in found["LUT"].note
 
 
 def test_no_rate_without_simulation(empty):

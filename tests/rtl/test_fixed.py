@@ -43,6 +43,17 @@ def test_requantize_repeats_fixed(shift, dtype):
     assert results(lambda m, x: rtl.requantize(m, x, shift, dtype), NUMBERS) == expected
 
 
+@pytest.mark.parametrize("shift", [0, 1, 4])
+@pytest.mark.parametrize("within", [Integer(6), Integer(9), Integer(10), Integer(11)], ids=str)
+@pytest.mark.parametrize("dtype", [Integer(6), Integer(6, signed=False)], ids=str)
+def test_a_saturation_that_cannot_matter_is_left_out(shift, within, dtype):
+    expected = [fixed.requantize(fixed.saturate(number, within), shift, dtype) for number in NUMBERS]
+    assert results(lambda m, x: rtl.requantize_saturated(m, x, within, shift, dtype), NUMBERS) == expected
+    alone = [fixed.requantize(number, shift, dtype) for number in range(-4096, 4096)]
+    both = [fixed.requantize(fixed.saturate(number, within), shift, dtype) for number in range(-4096, 4096)]
+    assert rtl.narrows(within, shift, dtype) == (alone != both)
+
+
 @pytest.mark.parametrize("shift", [-3, -1, 0, 1, 5])
 @pytest.mark.parametrize("dtype", [Integer(8), Integer(8, signed=False), Integer(20)], ids=str)
 def test_requantize_further_repeats_fixed(shift, dtype):

@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.sim import Simulator
 
 from emamba.fixed import Integer
-from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.pipeline import counter, delayed, factor_moves, rom, total
 
 
 def history(m, drives, watched):
@@ -51,6 +51,10 @@ def test_a_rom_gives_the_elements_of_a_row(depth):
     middle = Signal.like(found[1])
     m.d.comb += middle.eq(found[1])
     assert history(m, [[(address, row)] for row in range(depth)], middle) == rows[:, 1].tolist()
+
+
+def test_only_deep_memories_have_a_register_more():
+    assert [factor_moves(words) for words in (1, 48, 49, 400)] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

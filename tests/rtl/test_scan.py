@@ -34,6 +34,18 @@ def test_every_folding_repeats_golden_and_keeps_its_pace(channels, states, segme
         assert np.all(np.diff(ends) == cycles(op, channels, states))
 
 
+@pytest.mark.parametrize("stalls", [0.0, 0.4])
+def test_deep_memories_are_read_a_move_earlier(stalls):
+    """96 words of rates and states: each has a register more."""
+    op = scan(np.random.default_rng(1), 12, 8, False, Integer(12), 5)
+    sources = inputs(12, 8)
+    expected = golden.scan(op, *sources.values()).reshape(-1, 12)
+    lanes = {"x": 1, "delta": 1, "b": 8, "c": 8}
+    beats = {name: to_beats(frames, lanes[name]) for name, frames in sources.items()}
+    flow = drive(ScanStage(op, TYPES, 1, 1), beats, expected.size, stalls)
+    assert np.array_equal(flow.tokens(12), expected)
+
+
 def test_the_state_loop_bounds_the_pace():
     op = scan(np.random.default_rng(0), 6, 4, False, Integer(12), 5)
     assert (cycles(op, 6, 4), cycles(op, 1, 2)) == (LOOP, 12)

@@ -130,12 +130,13 @@ def verify(
 def synth(
     run: Run,
     target: Annotated[str, typer.Option(help="xcup (AMD UltraScale+) or ecp5 (Lattice).")] = "xcup",
+    route: Annotated[bool, typer.Option("--route", help="Place and route too, for the clock; ecp5 only.")] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Synthesize the Verilog with Yosys, up to mapping."""
+    """Synthesize the Verilog with Yosys, up to mapping; with --route, its clock from nextpnr: minutes more."""
     with listener() as told:
-        results = flow.synth(run, target, force, told)
+        results = flow.synth(run, target, route, force, told)
     finish(run, results, as_json, "Hardware")
 
 

@@ -138,9 +138,18 @@ def verify(
     return read_json(run / "verify.json")
 
 
-def synth(run: Path, target: str = "xcup", force: bool = False, listener: Listener = SILENT) -> Results:
-    """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json."""
-    perform(SYNTH, run, partial(_synth, target=target), {"target": target}, force, listener)
+def synth(
+    run: Path, target: str = "xcup", route: bool = False, force: bool = False, listener: Listener = SILENT
+) -> Results:
+    """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
+
+    With `route` nextpnr places and routes it too, and synth.json has the clock; ConfigError for a target that it
+    does not know.
+    """
+    chosen = {"target": target, "route": route}
+    if route and target != "ecp5":
+        raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
+    perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
     return read_json(run / "synth.json")
 
 
@@ -294,14 +303,18 @@ def _test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None)
     return integers(frames(images, config.data), graph.input.fraction_bits, graph.input.dtype)
 
 
-def _synth(run: Path, config: Config, progress: Progress, target: str) -> list[Path]:
-    from emamba.eda import targets
+def _synth(run: Path, config: Config, progress: Progress, target: str, route: bool) -> list[Path]:
+    from emamba.eda import nextpnr, targets
     from emamba.eda.synthesis import synthesize
     from emamba.flow.design import load_design
 
     top = load_design(run / "rtl.json").top
-    mapped = synthesize(_verilog(run, top), top, targets.target(target))
-    return [write_json(run / "synth.json", mapped.to_json())]
+    progress(0, 1 + route, "synth: map")
+    results = synthesize(_verilog(run, top), top, targets.target(target)).to_json()
+    if route:
+        progress(1, 2, "synth: place and route")
+        results["routing"] = nextpnr.route(_verilog(run, top), top).to_json()
+    return [write_json(run / "synth.json", results)]
 
 
 def _verilog(run: Path, top: str) -> str:

@@ -153,12 +153,23 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Routing:
+    """The clock after place and route, the path that limits it in words, and cells [used, available] by type."""
+
+    device: str
+    clock_mhz: float
+    critical_path: str
+    cells: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
 class Synthesis:
-    """synth.json: resources of the whole design and of each component."""
+    """synth.json: resources of the whole design and of each component; `routing` only where it was asked for."""
 
     target: str
     totals: dict[str, float]
     components: tuple[Component, ...]
+    routing: Routing | None = None
 
 
 @dataclass(frozen=True)

@@ -149,8 +149,17 @@ def _speed(results: Results) -> list[Row]:
     return [
         Row(labels[0], number(results.verify.cycles_per_frame), f"simulated; asked: {interval} a token{tokens}"),
         Row(labels[1], number(results.verify.latency_cycles), "simulated; first beat in to last beat out, first frame"),
-        Row(labels[2], f"{rate:,.0f}", f"at the stated {clock_mhz(results):g} MHz, which no timing analysis backs yet"),
+        Row(labels[2], f"{rate:,.0f}", f"at the stated {clock_mhz(results):g} MHz, {_backing(results)}"),
     ]
+
+
+def _backing(results: Results) -> str:
+    """What is known of the stated clock."""
+    routing = results.synth.routing if results.synth else None
+    if routing is None:
+        return "which no timing analysis backs yet"
+    word = "meets" if routing.clock_mhz >= clock_mhz(results) else "does not meet"
+    return f"which the design {word} after place and route on {routing.device}"
 
 
 def _hardware(results: Results) -> list[Row]:
@@ -161,7 +170,17 @@ def _hardware(results: Results) -> list[Row]:
         if results.verify:
             note += f"; {percent(overall(results.verify, results.rtl), 0)} of them busy once the pipeline is full"
         multipliers = Row("Multipliers", number(sum(s.multipliers for s in results.rtl.stages)), note)
-    return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM"))]
+    return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM")), *_clock(results)]
+
+
+def _clock(results: Results) -> list[Row]:
+    """The clock of a design that was placed and routed."""
+    routing = results.synth.routing if results.synth else None
+    if routing is None:
+        return []
+    cells = ", ".join(f"{used:,} of {most:,} {cell}" for cell, (used, most) in routing.cells.items())
+    note = f"nextpnr, {routing.device}; placed and routed: {cells}; slowest path: {routing.critical_path}"
+    return [Row("Clock, MHz", f"{routing.clock_mhz:.1f}", note)]
 
 
 def _resource(results: Results, kind: str) -> Row:

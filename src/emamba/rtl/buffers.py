@@ -26,7 +26,7 @@ from emamba.graph import (
 )
 from emamba.rtl import curve, serial_scan
 from emamba.rtl.folding import Folding
-from emamba.rtl.pipeline import total_cycles
+from emamba.rtl.pipeline import factor_moves, total_cycles
 from emamba.rtl.solver import tokens_read
 
 _FIFO = 2  # cycles from a beat in to that beat out
@@ -198,9 +198,10 @@ def moves(op: Operation, folding: Folding) -> int:
     """Registers that a beat goes through in the stage of `op`, those of its `Exit` included."""
     match op:
         case Linear():
-            return total_cycles(folding.sources[0]) + 4
+            words = op.weight.size // (folding.sources[0] * folding.output)
+            return total_cycles(folding.sources[0]) + factor_moves(words) + 3
         case Convolution():
-            return total_cycles(folding.taps) + 5
+            return total_cycles(folding.taps) + 6
         case RangeNorm():
             return 3
         case Activation():
@@ -208,8 +209,11 @@ def moves(op: Operation, folding: Folding) -> int:
         case Scan() if folding.steps > 1:
             return serial_scan.schedule(op).moves
         case Scan():
-            return curve.cycles(op.decay) + total_cycles(folding.states) + 7
-        case Multiply() | Add() | Pool():
+            words = op.channels * op.states // (folding.output * folding.states)
+            return curve.cycles(op.decay) + total_cycles(folding.states) + factor_moves(words) + 6
+        case Multiply() | Add():
+            return 3
+        case Pool():
             return 2
         case Input() | Flatten():
             return 0

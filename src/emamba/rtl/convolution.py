@@ -49,7 +49,7 @@ class ConvolutionStage(wiring.Component):
         super().__init__({"source": In(beats(source, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """Move 1: addresses. 2: words and weights. Then multiply; add taps up; accumulate; round and saturate."""
+        """Move 1: addresses. 2: words and weights. 3: factors. Then multiply, add, accumulate; round and saturate."""
         m = Module()
         op = self._op
         exit_ = Exit(m, self.output, op.dtype, self._lanes)
@@ -69,7 +69,7 @@ class ConvolutionStage(wiring.Component):
         index = delayed(m, advance, Value.cast(index))
         weights = rom(m, "weight", self._weight_rows(), Integer.holding(op.weight), index, advance)
         sums, cycles = self._products(m, advance, words, inside, weights)
-        late = 3 + cycles
+        late = 4 + cycles
         place = delayed(m, advance, Value.cast(beat), late - 1)
         bias = rom(m, "bias", op.bias.reshape(self._beats, -1), Integer.holding(op.bias), place, advance)
         begins = delayed(m, advance, group == 0, late)
@@ -136,8 +136,9 @@ class ConvolutionStage(wiring.Component):
         for lane in range(self._lanes):
             own = weights[lane * self._taps : (lane + 1) * self._taps]
             taps = zip(words, inside, own, strict=True)
-            products = [Value.cast(Mux(on_grid, word[lane], 0) * weight) for word, on_grid, weight in taps]
-            value, cycles = total(m, advance, delayed(m, advance, products))
+            pairs = [(Value.cast(Mux(on_grid, word[lane], 0)), weight) for word, on_grid, weight in taps]
+            pairs = [delayed(m, advance, [*pair]) for pair in pairs]
+            value, cycles = total(m, advance, delayed(m, advance, [Value.cast(x * weight) for x, weight in pairs]))
             sums.append(value)
         return sums, cycles
 

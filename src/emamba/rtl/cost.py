@@ -26,7 +26,9 @@ from emamba.graph import (
 from emamba.graph.bounds import accumulator
 from emamba.rtl import curve, serial_scan
 from emamba.rtl.convolution import depth, tap_places
+from emamba.rtl.fixed import narrows
 from emamba.rtl.folding import Folding
+from emamba.rtl.pipeline import factor_moves
 from emamba.rtl.primitives import (
     Cost,
     adder,
@@ -74,12 +76,13 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> Cost:
             return _serial_scan(op, types) if folding.steps > 1 else _scan(op, types, lanes, folding.states)
         case Multiply():
             bits = types[0].bits + types[1].bits
-            product = Cost(multipliers=1) + registers(bits) + rounded(bits, op.shift, op.dtype)
-            return exit_(op.dtype, lanes) + product * lanes
+            product = Cost(multipliers=1) + registers(2 * bits) + rounded(bits, op.shift, op.dtype)
+            return exit_(op.dtype, lanes) + product * lanes + registers(4)
         case Add():
             bits = max(types[0].bits + op.left_shift, types[1].bits + op.right_shift) + 1
             summed = adder(bits) + registers(bits) + rounded(bits, op.shift, op.dtype)
-            return exit_(op.dtype, lanes) + summed * lanes
+            held = registers(types[0].bits + types[1].bits)
+            return exit_(op.dtype, lanes) + (held + summed) * lanes + registers(4)
         case Pool():
             return _pool(op, accumulator(op, {op.source: types[0]}, graph.frame_tokens(op.source)), lanes)
         case Flatten():
@@ -106,16 +109,19 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding) -> Cos
     product = source.bits + (weight if rows * columns > 1 else constant_bits(op.weight))
     bursts = columns > 1 and rows > 1 and not folding.by_rows
     tree, moves = adder_tree(inputs, product)
+    fetch = factor_moves(rows * columns)
+    late = moves + fetch - 1
     ring = registers(sums.bits) + delay(sums.bits, rows - 1 if bursts else 0) + adder(sums.bits)
     ring += Cost(lut=0.4 * sums.bits) if columns > 1 else Cost()
     lane = tree + ring + rounded(sums.bits, int(op.shift.min()), op.dtype)
-    control = counter(rows) + counter(columns) + counter(rows * columns) + registers(moves + 2)
-    control += (delay(1, moves + 2) + delay(1, moves + 2)) if columns > 1 else Cost()
-    control += delay(1, moves + 3) + delay((rows - 1).bit_length(), moves + 1)
+    control = counter(rows) + counter(columns) + counter(rows * columns) + registers(late + 2)
+    control += (delay(1, late + 2) + delay(1, late + 2)) if columns > 1 else Cost()
+    control += delay(1, late + 3) + delay((rows - 1).bit_length(), late + 1)
     return (
         (_replay(inputs * source.bits + 1, columns, rows) if folding.by_rows else Cost())
-        + registers(inputs * source.bits * 2 + 2)
+        + registers(inputs * source.bits * (1 + fetch) + 2)
         + rom(rows * columns, inputs * outputs * weight)
+        + registers(inputs * outputs * weight * (fetch - 1))
         + rom(rows, outputs * bias)
         + (Cost(multipliers=1) + registers(product)) * (inputs * outputs)
         + lane * outputs
@@ -138,7 +144,7 @@ def _convolution(op: Convolution, source: Integer, sums: Integer, tokens: int, f
     places, grid = Integer.holding(np.array(tap_places(op, beats, groups))).bits, (tokens // op.columns, op.columns)
     address, around = (words - 1).bit_length(), sum((side - 1).bit_length() for side in grid)
     tree, moves = adder_tree(taps, product)
-    lane = (Cost(multipliers=1) + registers(product) + Cost(lut=source.bits)) * taps + tree
+    lane = (Cost(multipliers=1) + registers(2 * product) + Cost(lut=source.bits)) * taps + tree
     lane += registers(sums.bits) + adder(sums.bits) + rounded(sums.bits, int(op.shift.min()), op.dtype)
     tap = Cost(lut=3 * address + 2 * around) + registers(1)
     return (
@@ -150,10 +156,10 @@ def _convolution(op: Convolution, source: Integer, sums: Integer, tokens: int, f
         + rom(beats, lanes * bias)
         + total([counter(it) for it in (groups, beats, groups * beats, words, words, tokens, words, *grid)])
         + registers(address + around + (groups * beats - 1).bit_length())
-        + delay((beats - 1).bit_length(), moves + 2)
-        + delay(1, moves + 3)
+        + delay((beats - 1).bit_length(), moves + 3)
         + delay(1, moves + 4)
-        + registers(2 * moves + 7)
+        + delay(1, moves + 5)
+        + registers(2 * moves + 9)
         + shifts(op.shift.reshape(beats, lanes), sums.bits)
         + exit_(op.dtype, lanes)
     )
@@ -184,6 +190,7 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cos
     x, delta, b, c = (dtype.bits for dtype in types)
     beats, groups, lanes = op.channels // channels, op.states // states, channels * states
     words, late = beats * groups, curve.cycles(op.decay)
+    fetch = factor_moves(words)
     rate, skip = Integer.holding(op.rate).bits, Integer.holding(op.skip).bits
     decay = Integer.between(*op.decay.limits).bits
     drive = delta + x + b - max(op.drive_shift, 0) + 1
@@ -191,18 +198,18 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cos
     readout = op.state.bits + c
     tree, moves = adder_tree(states, readout)
     lane = (
-        registers(delta + rate)
+        registers(delta + rate + (rate + op.state.bits) * (fetch - 1))
         + rounded(delta + rate, op.argument_shift, op.decay.domain)
         + look_up(op.decay)
         + registers(delta + x + b)
         + delay(drive, late)
         + registers(kept + op.state.bits + readout)
         + adder(max(kept, drive) + 1)
-        + Cost(lut=op.compute.bits + 2 * op.state.bits)
+        + Cost(lut=2 * op.state.bits + (op.compute.bits if narrows(op.compute, op.decay_fraction, op.state) else 0))
     )
     result = max(readout + (states - 1).bit_length(), skip + x) + groups.bit_length() + 1
     channel = (
-        registers(x + 2 * delta + x + skip + x)
+        registers(x + 2 * delta + x + skip + x + (x + delta + skip) * (fetch - 1))
         + delay(skip + x, late + moves + 3)
         + adder(result)
         + registers(result)
@@ -214,14 +221,14 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cos
         + rom(words, lanes * rate)
         + rom(beats, channels * skip)
         + ram(words, lanes * op.state.bits)
-        + registers(2 * states * b)
-        + delay(states * c, late + 4)
+        + delay(states * b, 1 + fetch)
+        + delay(states * c, late + 3 + fetch)
         + Cost(lut=states * (b + c) * (groups - 1) / 2 + 20)
         + counter(max(words, 3))
         + counter(groups)
         + counter(beats)
-        + registers(2 * late + 10 + moves)
-        + delay((words - 1).bit_length(), late + 3)
+        + registers(2 * late + 8 + 2 * fetch + moves)
+        + delay((words - 1).bit_length(), late + 2 + fetch)
         + exit_(op.dtype, channels)
     )
 
@@ -238,7 +245,8 @@ def _serial_scan(op: Scan, types: Sequence[Integer]) -> Cost:
     return (
         Cost(multipliers=2)
         + registers(2 * products)
-        + Cost(lut=1.2 * products + op.compute.bits + 2 * state + op.states * (b + c) / 2 + result)
+        + Cost(lut=1.2 * products + 2 * state + op.states * (b + c) / 2 + result)
+        + Cost(lut=op.compute.bits if narrows(op.compute, op.decay_fraction, op.state) else 0)
         + rom(words, rate)
         + rom(op.channels, skip)
         + ram(words, state)

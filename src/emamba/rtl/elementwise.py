@@ -52,7 +52,7 @@ class PairStage(wiring.Component):
         super().__init__({**ports, "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """Take a beat of each when both are there; combine; round and saturate."""
+        """Take a beat of each when both are there; hold both; combine; round and saturate."""
         m = Module()
         exit_ = Exit(m, self.output, self._op.dtype, self._lanes)
         both = Signal()
@@ -62,10 +62,10 @@ class PairStage(wiring.Component):
             self.right.ready.eq(both),
             self.busy.eq(both),
         ]
-        pairs = zip(elements(self.left, self._lanes), elements(self.right, self._lanes), strict=True)
-        combined = delayed(m, exit_.advance, [_combined(self._op, a, b) for a, b in pairs])
-        valid = delayed(m, exit_.advance, Value.cast(both), reset=True)
-        first = delayed(m, exit_.advance, Value.cast(self.left.payload.first))
+        held = [delayed(m, exit_.advance, elements(port, self._lanes)) for port in (self.left, self.right)]
+        combined = delayed(m, exit_.advance, [_combined(self._op, a, b) for a, b in zip(*held, strict=True)])
+        valid = delayed(m, exit_.advance, Value.cast(both), 2, reset=True)
+        first = delayed(m, exit_.advance, Value.cast(self.left.payload.first), 2)
         exit_.load(valid, [requantize(m, value, self._op.shift, self._op.dtype) for value in combined], first)
         return m
 

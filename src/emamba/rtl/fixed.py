@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 
+from emamba import fixed
 from emamba.fixed import Integer
 
 
@@ -38,6 +39,20 @@ def saturate(m: Module, value: Value, dtype: Integer) -> Value:
 def requantize(m: Module, value: Value, shift: int, dtype: Integer) -> Value:
     """Repeats `fixed.requantize`."""
     return saturate(m, round_shift(value, shift), dtype)
+
+
+def requantize_saturated(m: Module, value: Value, within: Integer, shift: int, dtype: Integer) -> Value:
+    """Repeats `fixed.requantize` of `fixed.saturate(value, within)`, with one saturation where one is enough."""
+    return requantize(m, saturate(m, value, within) if narrows(within, shift, dtype) else value, shift, dtype)
+
+
+def narrows(within: Integer, shift: int, dtype: Integer) -> bool:
+    """Whether it matters to `requantize` by `shift` to `dtype` that a value was saturated to `within` before.
+
+    Rounding keeps the order of values: where the ends of `within` are rounded to the ends of `dtype` or beyond them,
+    all that lies further out becomes the same as they do.
+    """
+    return fixed.round_shift(within.lo, shift) > dtype.lo or fixed.round_shift(within.hi, shift) < dtype.hi
 
 
 def requantize_further(m: Module, value: Value, shift: int, further: Value, dtype: Integer) -> Value:

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from emamba.fixed import Integer, Integers
 from emamba.graph import Linear
 from emamba.rtl.fixed import shape
-from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.pipeline import counter, delayed, factor_moves, rom, total
 from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, Replay, beats, moves
 
@@ -70,9 +70,12 @@ class LinearStage(wiring.Component):
         with m.If(moves(source)):
             m.d.sync += [waiting.eq(1), held.eq(source.payload)]
 
+        fetch = factor_moves(self._rows * self._columns)
         weights = rom(m, "weight", self._weight_rows(), Integer.holding(self._op.weight), address, advance)
-        x = delayed(m, advance, [held.data[lane] for lane in range(self._inputs)])
+        weights = delayed(m, advance, weights, fetch - 1)
+        x = delayed(m, advance, [held.data[lane] for lane in range(self._inputs)], fetch)
         sums, cycles = self._products(m, advance, x, weights)
+        cycles += fetch - 1
         bias_row = delayed(m, advance, Value.cast(row), cycles)
         bias = rom(m, "bias", self._op.bias.reshape(self._rows, -1), Integer.holding(self._op.bias), bias_row, advance)
         valid = delayed(m, advance, Value.cast(waiting), cycles + 1, reset=True)

@@ -80,6 +80,15 @@ def rom(m: Module, name: str, rows: Iterable[Integers], dtype: Integer, address:
     return unpack(port.data, dtype)
 
 
+def factor_moves(words: int) -> int:
+    """The moves from an address in a memory of so many `words` to a factor of a product.
+
+    A deep memory may become a block RAM, which gives its words so late in the cycle that they need a register first.
+    On ECP5, Yosys leaves up to 48 words in logic, however wide they are.
+    """
+    return 1 if words <= 48 else 2
+
+
 def counter(m: Module, count: int, step: Value) -> tuple[Signal, Value]:
     """A counter 0 .. count - 1 that moves on `step` and wraps, and whether it is at its end."""
     value = Signal(range(max(count, 2)))

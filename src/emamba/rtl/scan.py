@@ -13,8 +13,8 @@ from amaranth.lib.wiring import In, Out
 from emamba.fixed import Integer, Integers
 from emamba.graph import Scan
 from emamba.rtl import curve
-from emamba.rtl.fixed import requantize, round_shift, saturate, unpack
-from emamba.rtl.pipeline import counter, delayed, rom, total
+from emamba.rtl.fixed import requantize, requantize_saturated, round_shift, unpack
+from emamba.rtl.pipeline import counter, delayed, factor_moves, rom, total
 from emamba.rtl.stream import Exit, beats, elements
 
 LOOP = 3
@@ -70,7 +70,7 @@ class ScanStage(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Move 1: operands and rate. 2: products with delta. Then decay, drive, state, readout."""
+        """Operands and rate in `fetch` moves; then products with delta, decay and drive, state, readout."""
         m = Module()
         op = self._op
         exit_ = Exit(m, self.output, op.dtype, self._channels)
@@ -78,10 +78,12 @@ class ScanStage(wiring.Component):
         at = self._control(m, advance)
         late = curve.cycles(op.decay)
 
+        fetch = self._fetch
         rate = rom(m, "rate", self._words(op.rate), Integer.holding(op.rate), at.index, advance)
-        x = delayed(m, advance, elements(self.x, self._channels))
-        delta = delayed(m, advance, elements(self.delta, self._channels))
-        b = delayed(m, advance, self._chosen("b", at.group))
+        rate = delayed(m, advance, rate, fetch - 1)
+        x = delayed(m, advance, elements(self.x, self._channels), fetch)
+        delta = delayed(m, advance, elements(self.delta, self._channels), fetch)
+        b = delayed(m, advance, self._chosen("b", at.group), fetch)
         arguments = delayed(m, advance, [Value.cast(d * r) for d, r in zip(self._spread(delta), rate, strict=True)])
         driven = delayed(m, advance, [Value.cast(d * v) for d, v in zip(delta, x, strict=True)])
         b = delayed(m, advance, b)
@@ -96,12 +98,17 @@ class ScanStage(wiring.Component):
             )
             for lane, value in enumerate(arguments)
         ]
-        first = delayed(m, advance, Value.cast(self.x.payload.first), 2 + late)
-        valid = delayed(m, advance, Value.cast(at.step & at.useful), 2 + late, reset=True)
+        first = delayed(m, advance, Value.cast(self.x.payload.first), fetch + 1 + late)
+        valid = delayed(m, advance, Value.cast(at.step & at.useful), fetch + 1 + late, reset=True)
         address = delayed(m, advance, at.index, 1 + late)
         state = self._recurrence(m, advance, address, valid, first, decay, drive)
-        self._read_out(m, exit_, at, state, 2 + late + 2, x)
+        self._read_out(m, exit_, at, state, fetch + 1 + late + 2, x)
         return m
+
+    @property
+    def _fetch(self) -> int:
+        """Moves from the address of rates and states to their values."""
+        return factor_moves(self._beats * self._groups)
 
     def _control(self, m: Module, advance: Value) -> _Control:
         """Steps through the token as soon as all four sources are there."""
@@ -140,13 +147,14 @@ class ScanStage(wiring.Component):
         )
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [read.addr.eq(address), read.en.eq(advance)]
-        states = [Value.cast(Mux(first, 0, old)) for old in unpack(read.data, op.state)]
+        olds = delayed(m, advance, unpack(read.data, op.state), self._fetch - 1)
+        states = [Value.cast(Mux(first, 0, old)) for old in olds]
         kept = delayed(m, advance, [Value.cast(a * old) for a, old in zip(decay, states, strict=True)])
         drive = delayed(m, advance, drive)
-        totals = [saturate(m, Value.cast(a + b), op.compute) for a, b in zip(kept, drive, strict=True)]
-        news = [requantize(m, value, op.decay_fraction, op.state) for value in totals]
+        totals = [Value.cast(a + b) for a, b in zip(kept, drive, strict=True)]
+        news = [requantize_saturated(m, value, op.compute, op.decay_fraction, op.state) for value in totals]
         m.d.comb += [
-            write.addr.eq(delayed(m, advance, address, 2)),
+            write.addr.eq(delayed(m, advance, address, self._fetch + 1)),
             write.data.eq(Cat(news)),
             write.en.eq(delayed(m, advance, valid, reset=True) & advance),
         ]
@@ -163,8 +171,9 @@ class ScanStage(wiring.Component):
             sums.append(value)
         late += 1 + more
         skip = rom(m, "skip", list(op.skip.reshape(self._beats, -1)), Integer.holding(op.skip), at.channel, advance)
+        skip = delayed(m, advance, skip, self._fetch - 1)
         skipped = delayed(m, advance, [Value.cast(s * v) for s, v in zip(skip, x, strict=True)])
-        skipped = delayed(m, advance, [round_shift(value, op.skip_shift) for value in skipped], late - 2)
+        skipped = delayed(m, advance, [round_shift(value, op.skip_shift) for value in skipped], late - 1 - self._fetch)
         begins = delayed(m, advance, at.group == 0, late)
         valid = delayed(m, advance, Value.cast(at.step & at.useful), late, reset=True)
         results = self._summed(m, valid & advance, begins, sums, skipped)

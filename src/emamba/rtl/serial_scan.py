@@ -14,7 +14,7 @@ from emamba.curve import IntegerCurve
 from emamba.fixed import Integer
 from emamba.graph import Scan
 from emamba.rtl import curve
-from emamba.rtl.fixed import requantize, round_shift, saturate, shape
+from emamba.rtl.fixed import requantize, requantize_saturated, round_shift, shape
 from emamba.rtl.pipeline import counter, delayed, rom
 from emamba.rtl.stream import Exit, beats, elements
 
@@ -114,8 +114,8 @@ class SerialScanStage(wiring.Component):
         value = curve.look_up(m, "decay", op.decay, argument, advance)
         m.d.comb += decay.eq(delayed(m, advance, value, when.decay - 3 - when.look_up))
         drive = delayed(m, advance, round_shift(second_product, op.drive_shift), when.decay - when.drive)
-        total = saturate(m, Value.cast(first_product + drive), op.compute)
-        updated = delayed(m, advance, requantize(m, total, op.decay_fraction, op.state))
+        total = Value.cast(first_product + drive)
+        updated = delayed(m, advance, requantize_saturated(m, total, op.compute, op.decay_fraction, op.state))
         m.d.comb += new.eq(delayed(m, advance, updated, when.readout - when.decay - 3))
         self._remember(m, advance, word, begins, updated, other)
         skipped = delayed(m, advance, round_shift(second_product, op.skip_shift), when.readout - when.skip)
