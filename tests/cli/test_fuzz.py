@@ -24,4 +24,5 @@ def test_a_failure_ends_with_its_code_and_says_how_to_run_it_again(emamba, monke
 
 
 def test_a_trial_that_is_not_there(emamba, tmp_path):
-    assert emamba("fuzz", "--replay", tmp_path / "trial.json").code == 4
+    ended = emamba("fuzz", "--replay", tmp_path / "trial.json")
+    assert (ended.code, "is no file" in ended.err, "trial.json that" in ended.err) == (4, True, True)

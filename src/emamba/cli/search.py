@@ -21,7 +21,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @verbs.command("search")
 def _search(
     space: Annotated[
-        str, typer.Argument(metavar="SPACE", help="TOML file of a search space, or digits, mars, fashion.")
+        str,
+        typer.Argument(metavar="SPACE", help="TOML file of a search space, or digits, which comes with the package."),
     ],
     budget: Annotated[
         str, typer.Option(help="Time to search, as 90s, 30m or 2h; the study goes on when called again.")

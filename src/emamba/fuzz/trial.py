@@ -53,6 +53,8 @@ def save_trial(trial: Trial, folder: Path) -> Path:
 
 def load_trial(path: Path) -> Trial:
     """The trial of which `path` is the trial.json; ArtifactError if it is none."""
+    if not path.is_file():
+        raise ArtifactError(f"{path} is no file", "give the trial.json that `emamba fuzz` kept of a failure")
     graph = load(path.with_name("graph.json"))
     try:
         stored = json.loads(files.read_bytes(path))
