@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from emamba.errors import ConfigError, EmambaError
 from emamba.flow import SILENT
 from emamba.search.evaluation import Subject, price, subject, trained
 from emamba.search.front import beats
+from emamba.search.space import Place
 from emamba.search.study import Plan, Sampler, Trial, new_sampler, open_study, trials, worker_name
 
 if TYPE_CHECKING:
@@ -86,15 +86,20 @@ class _Worker:
         if ended >= self.order.trials > 0 or self.vain >= _IN_VAIN:
             study.stop()
 
-    def _judged(self, asked: Asked) -> tuple[float, ...]:
-        import optuna
-
-        place = {
+    def _place(self, asked: Asked) -> Place:
+        """The place that the study proposes."""
+        return {
             it.key: asked.suggest_int(it.key, 0, len(it.choices) - 1)
             if it.ordered
             else asked.suggest_categorical(it.key, range(len(it.choices)))
             for it in self.space.dimensions
         }
+
+    def _judged(self, asked: Asked) -> tuple[float, ...]:
+        """Loss and costs at the place that the study proposes; the illegal is pruned, the too dear not trained."""
+        import optuna
+
+        place = self._place(asked)
         self.vain += 1
         try:
             config = self.space.config(place)
@@ -112,10 +117,10 @@ class _Worker:
             return same.losses[-1] if same.losses else 1.0, *values
         self.vain = 0
         if any(constraint.excess(costs) > 0 for constraint in self.order.plan.constraints):
-            return 1.0, *values  # what cannot be built is not trained
+            return 1.0, *values
         return self._climbed(asked, place, values), *values
 
-    def _climbed(self, asked: Asked, place: Mapping[str, int], values: list[float]) -> float:
+    def _climbed(self, asked: Asked, place: Place, values: list[float]) -> float:
         """The loss on the last rung that the trial reached."""
         from emamba.training import remember
 
