@@ -137,7 +137,7 @@ def test_a_wrong_value_is_named_with_its_place(line, where, got):
     error = refused(f'name = "toy"\n{line}')
     assert error.message.startswith(f"my.toml: {where}: ")
     assert error.message.endswith(f"got {got}")
-    assert error.hint == f"change {where} in the recipe"
+    assert error.hint == f"change {where} there"
 
 
 @pytest.mark.parametrize("name", ["", "A", "two words", "../up", "x__y", "x_", "9", "x" * 41])

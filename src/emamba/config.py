@@ -335,12 +335,12 @@ def _explained(kind: type[BaseModel], error: Mapping[str, Any], origin: str) -> 
     keys, section = _place(kind, error["loc"])
     where = ".".join(keys) or "recipe"
     if error["type"] == "union_tag_invalid":
-        kind = error["input"]["kind"]
-        return ConfigError(f"{origin}: {where}.kind: there is no network {kind!r}", f"known kinds: {', '.join(_KINDS)}")
+        fact = f"{origin}: {where}.kind: there is no network {error['input']['kind']!r}"
+        return ConfigError(fact, f"known kinds: {', '.join(_KINDS)}")
     got = "" if isinstance(error["input"], dict) else f", got {error['input']!r}"
     fact = f"{origin}: {where}: {error['msg'].removeprefix('Value error, ')}{got}"
     unknown = error["type"] == "extra_forbidden"
-    return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where} in the recipe")
+    return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where} there")
 
 
 def _place(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

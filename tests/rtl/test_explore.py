@@ -3,7 +3,7 @@ from dataclasses import astuple
 import pytest
 
 from emamba.errors import ConfigError
-from emamba.rtl.explore import Point, best, front, worthwhile_intervals
+from emamba.rtl.explore import Point, beats, best, front, worthwhile_intervals
 from emamba.rtl.solver import fewest_multipliers
 from emamba.rtl.wishes import solve
 from networks import random_network
@@ -48,3 +48,9 @@ def test_a_point_can_be_built_from_its_wishes(explored):
         foldings = solve(GRAPH, it.interval_cycles, it.point.latency_cycles)
         assert sum(folding.multipliers for folding in foldings.values()) <= it.point.multipliers
         assert astuple(it.point)[:2] >= (1, 1)
+
+
+def test_nothing_beats_itself_and_better_in_one_respect_is_enough():
+    assert not beats((1, 2), (1, 2))
+    assert beats((1, 1), (1, 2))
+    assert not beats((0, 3), (1, 2))

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from emamba.search.front import beats, hypervolume, pareto, values
+from emamba.search.front import hypervolume, pareto, values
 from emamba.search.study import Trial
 
 
@@ -20,12 +20,6 @@ def test_the_front_is_what_nothing_beats_cheapest_first():
 @pytest.mark.parametrize("flaw", [{"whole": False}, {"feasible": False}, {"reason": "it diverged"}])
 def test_a_trial_that_was_stopped_is_infeasible_or_failed_is_on_no_front(flaw):
     assert [it.number for it in pareto([trial(0, 0.0, 1, **flaw), trial(1, 0.5, 50)], ["lut"])] == [1]
-
-
-def test_nothing_beats_itself_and_better_in_one_respect_is_enough():
-    assert not beats((1, 2), (1, 2))
-    assert beats((1, 1), (1, 2))
-    assert not beats((0, 3), (1, 2))
 
 
 def test_hypervolume_by_hand_and_by_counting():

@@ -24,17 +24,11 @@ def test_workers_leave_a_front_with_recipes_and_a_later_call_goes_on(tmp_path):
     assert found.front
     assert (tmp_path / "run" / "front.svg").is_file()
     assert len(list((tmp_path / "run" / "recipes").iterdir())) == len(found.front)
-    assert any("best loss" in label or "none whole" in label for _, _, label in told)
+    assert {total for _, total, _ in told} == {4}
+    assert any("best loss" in label and label.endswith("min left") for _, _, label in told)
     again = search(space, tmp_path / "run", means=means(trials=6, workers=1))
-    assert len(again.trials) >= 6 or len(again.trials) > len(found.trials)
-
-
-def test_a_space_without_a_legal_recipe_is_refused_before_anything_is_made(tmp_path):
-    dimensions = '[[dimension]]\nkey = "model.expand"\nchoices = [0, -1]\nreason = "none"\n'
-    space = load_space(write_space(tmp_path, dimensions=dimensions))
-    with pytest.raises(ConfigError, match=r"no recipe in small is legal.*expand"):
-        search(space, tmp_path / "run", means=means())
-    assert not (tmp_path / "run").exists()
+    assert len(again.trials) >= 6
+    assert again.trials[: len(found.trials)] == found.trials
 
 
 def test_a_study_of_another_space_in_the_folder_is_refused(tmp_path):

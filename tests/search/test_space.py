@@ -32,10 +32,10 @@ def test_numbers_have_neighbours_and_other_choices_have_none(space):
 
 
 def test_an_illegal_combination_is_refused_with_its_choices(tmp_path):
-    dimensions = DIMENSIONS.replace('"model.d_conv" = 3', '"model.d_conv" = 4')
-    found = load_space(write_space(tmp_path, dimensions=dimensions))
+    more = '\n[[dimension]]\nkey = "model.d_conv"\nchoices = [3, 4]\nreason = "window"\n'
+    space = load_space(write_space(tmp_path, dimensions=DIMENSIONS.replace(', "model.d_conv" = 3', "") + more))
     with pytest.raises(ConfigError, match=r"(?s)model.d_conv = 4.*odd"):
-        found.config({"model.d_model": 0, "convolution": 1})
+        space.config({"model.d_model": 0, "convolution": 1, "model.d_conv": 1})
 
 
 def test_the_hash_knows_choices_and_recipe(tmp_path):
@@ -51,6 +51,8 @@ def test_the_hash_knows_choices_and_recipe(tmp_path):
         (("[2, 4, 6]", "[2, 2]"), "twice"),
         (("model.d_model", "model.width"), "no key 'model.width'"),
         (("model.d_model", "epochs"), "no key 'epochs'"),
+        (("[2, 4, 6]", '[2, 4, "six"]'), r"model.d_model: no recipe with choice 3 is legal.*integer"),
+        (("[2, 4, 6]", "[2, 4, -1]"), "no recipe with choice 3 is legal"),
         (('reason = "width"', ""), "reason"),
         (('reason = "width"', 'reason = "width"\nlow = 1'), "low"),
         (('key = "convolution"', 'key = "model.d_model"'), "two dimensions"),

@@ -1,4 +1,5 @@
 import pytest
+from optuna.trial import TrialState
 
 from emamba.errors import ConfigError
 from emamba.search.measures import constraints
@@ -39,7 +40,7 @@ def test_places_that_were_illegal_known_or_put_back_are_no_trials(plan, storage)
     study = open_study(plan, storage)
     finished(study, 0.5, same=0)
     finished(study, 0.5, again=True)
-    study.tell(study.ask(), state=__import__("optuna").trial.TrialState.PRUNED)
+    study.tell(study.ask(), state=TrialState.PRUNED)
     assert trials(study) == []
 
 

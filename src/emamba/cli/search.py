@@ -13,13 +13,11 @@ from emamba.cli.options import DataDir, Json
 from emamba.cli.output import listener, print_columns
 from emamba.errors import ConfigError
 
-verbs = typer.Typer()
 Kind = TypeVar("Kind")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-@verbs.command("search")
-def _search(
+def search(
     space: Annotated[
         str,
         typer.Argument(metavar="SPACE", help="TOML file of a search space, or digits, which comes with the package."),
@@ -48,27 +46,27 @@ def _search(
     as_json: Json = False,
 ) -> None:
     """Search a network and its approximations: accuracy of the integers against the cost of the accelerator."""
-    from emamba import search
+    from emamba import search as searching
 
-    found_space = search.load_space(space)
+    found_space = searching.load_space(space)
     folder = run or Path("runs") / f"search_{found_space.name}"
-    means = search.Means(
+    means = searching.Means(
         seconds(budget),
         trials,
         workers,
         storage,
-        _one_of(sampler, "sampler", search.SAMPLERS),
+        _one_of(sampler, "sampler", searching.SAMPLERS),
         seed,
     )
-    limits, costs = search.constraints(constraint or []), tuple(against or ["multiplier_cycles"])
+    limits, costs = searching.constraints(constraint or []), tuple(against or ["multiplier_cycles"])
     with listener() as told:
-        found = search.search(found_space, folder, costs, limits, means, told, data_dir)
+        found = searching.search(found_space, folder, costs, limits, means, told, data_dir)
     if as_json:
-        print(json.dumps([search.row(found, trial) for trial in found.front], indent=1))
+        print(json.dumps([searching.row(found, trial) for trial in found.front], indent=1))
         return
     if found.front:
-        print_columns(search.table(found))
-    for line in search.summary(found, folder):
+        print_columns(searching.table(found))
+    for line in searching.summary(found, folder):
         print(line)
 
 

@@ -310,10 +310,11 @@ def _synth(run: Path, config: Config, progress: Progress, target: str, route: bo
 
     top = load_design(run / "rtl.json").top
     progress(0, 1 + route, "synth: map")
-    results = synthesize(_verilog(run, top), top, targets.target(target)).to_json()
+    verilog = _verilog(run, top)
+    results = synthesize(verilog, top, targets.target(target)).to_json()
     if route:
         progress(1, 2, "synth: place and route")
-        results["routing"] = nextpnr.route(_verilog(run, top), top).to_json()
+        results["routing"] = nextpnr.route(verilog, top).to_json()
     return [write_json(run / "synth.json", results)]
 
 

@@ -5,7 +5,7 @@ from emamba.rtl.axi_stream import stream_top
 from emamba.rtl.build import build
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.estimate import Estimate, estimate
-from emamba.rtl.explore import Explored, Point, front
+from emamba.rtl.explore import Explored, Point, beats, front
 from emamba.rtl.wishes import fastest, interval_of_rate, solve
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Port",
     "Register",
     "Stage",
+    "beats",
     "build",
     "estimate",
     "fastest",

@@ -73,11 +73,13 @@ def worthwhile_intervals(graph: Graph) -> list[int]:
 
 def best(points: Sequence[Point]) -> list[Point]:
     """The points that no other one equals or beats in every respect, in order."""
-    return [point for point in sorted(points) if not any(_beats(other, point) for other in points)]
+    values = list(map(astuple, points))
+    return [point for point in sorted(points) if not any(beats(other, astuple(point)) for other in values)]
 
 
-def _beats(other: Point, point: Point) -> bool:
-    return other != point and all(a <= b for a, b in zip(astuple(other), astuple(point), strict=True))
+def beats(other: tuple[float, ...], point: tuple[float, ...]) -> bool:
+    """Whether `other` is nowhere greater than `point`, and not the same."""
+    return other != point and all(a <= b for a, b in zip(other, point, strict=True))
 
 
 def _designs(graph: Graph, interval: int) -> list[Foldings]:

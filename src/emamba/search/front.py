@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emamba.rtl import beats
 from emamba.search.study import Trial
 
 Point = tuple[float, ...]
@@ -20,11 +21,6 @@ def pareto(found: Sequence[Trial], against: Sequence[str]) -> list[Trial]:
     points = {values(trial, against): trial for trial in reversed(usable)}
     kept = [point for point in points if not any(beats(other, point) for other in points)]
     return [points[point] for point in sorted(kept, key=lambda point: point[1:])]
-
-
-def beats(other: Point, point: Point) -> bool:
-    """Whether `other` is nowhere worse than `point`, and somewhere better."""
-    return other != point and all(a <= b for a, b in zip(other, point, strict=True))
 
 
 def hypervolume(points: Sequence[tuple[float, float]], reference: tuple[float, float]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emamba.data import dataset_of
 from emamba.errors import ConfigError, ToolError
 from emamba.flow import SILENT, Listener
 from emamba.search.evaluation import subject
@@ -25,7 +23,6 @@ from emamba.search.worker import Order, work
 if TYPE_CHECKING:
     from optuna import Study
 
-_TRIES = 200  # random places among which a legal one has to be
 _LOST_POOLS = 5  # times that workers may be lost before something else is wrong
 _GLANCE_S = 1.0  # between two looks at the study
 
@@ -54,32 +51,21 @@ def search(
     """The front of `space`: loss of the integers on validation frames against costs, in time for `means`.
 
     `folder` gets study.db, trials.jsonl, front.json, front.svg, and recipes/; called again, the study goes on.
-    ConfigError if the space holds no network, or if the study there is another one; ToolError if workers are lost
+    ConfigError if the study there is another one; ToolError if workers are lost
     again and again.
     """
     plan, means = Plan(space, check_against(against), constraints), means or Means()
-    _check_not_empty(space)
     storage = means.storage or f"sqlite:///{(folder / 'study.db').absolute()}"
     folder.mkdir(parents=True, exist_ok=True)
     study = open_study(plan, storage)
-    subject(space.recipe, 1, folder, data_dir, listener)  # trains the teacher before workers need it
+    task = subject(
+        space.recipe, 1, folder, data_dir, listener
+    ).dataset.task  # trains the teacher before workers need it
     deadline = time.time() + means.budget_s
     order = Order(plan, folder.absolute(), storage, means.sampler, means.seed, deadline, means.trials, data_dir)
     _with_workers(study, order, means, lambda: _tell(study, order, listener))
-    found = Found(plan, dataset_of(space.recipe, data_dir).task, tuple(trials(study)), ())
+    found = Found(plan, task, tuple(trials(study)), ())
     return write(replace(found, front=tuple(pareto(found.trials, plan.against))), folder)
-
-
-def _check_not_empty(space: Space) -> None:
-    """ConfigError with the last reason if random places hold no legal recipe."""
-    draw, error = random.Random(0), ConfigError(f"{space.name} is empty", "add choices")
-    for _ in range(_TRIES):
-        try:
-            space.config({it.key: draw.randrange(len(it.choices)) for it in space.dimensions})
-            return
-        except ConfigError as refused:
-            error = refused
-    raise ConfigError(f"no recipe in {space.name} is legal, for example: {error.message}", error.hint)
 
 
 def _with_workers(study: Study, order: Order, means: Means, look: Callable[[], None]) -> None:

@@ -17,7 +17,8 @@ A choice is a value of `key`, or a table of several keys that belong together; `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -31,7 +32,7 @@ from emamba.errors import ConfigError
 
 Choice = int | float | str | bool | list[Any] | dict[str, Any]
 Place = Mapping[str, int]  # which choice of each dimension, by its key
-_KEEP = 'training.validation = "measures"'
+_TRIES = 50  # random places, among which a choice has to be legal once
 
 
 class Dimension(Section):
@@ -108,7 +109,10 @@ class Space:
 
 
 def load_space(space: Path | str) -> Space:
-    """The space in a TOML file, or the one of that name that comes with the package; ConfigError if it is none."""
+    """The space in a TOML file, or the one of that name that comes with the package.
+
+    ConfigError if it is none, or if one of its choices never makes a legal recipe.
+    """
     name, text = _text(space)
     content = parsed(SpaceConfig, text, name)
     recipe = load_config(content.recipe)
@@ -116,7 +120,7 @@ def load_space(space: Path | str) -> Space:
         raise ConfigError(f"{name}: {recipe.name} is a {recipe.model.kind}", "search a recipe with a mamba network")
     training = recipe.training.model_copy(update={"validation": "measures"})  # or nothing is left to choose by
     found = Space(name, content, recipe.model_copy(update={"training": training}))
-    _check_keys(found)
+    _check_choices(found)
     return found
 
 
@@ -139,13 +143,32 @@ def _text(space: Path | str) -> tuple[str, str]:
         raise ConfigError(f"cannot read search space {path}: {error}", known) from error
 
 
-def _check_keys(space: Space) -> None:
-    """ConfigError if a choice alone is no recipe whatever the others are: an unknown key, a wrong type."""
+def _check_choices(space: Space) -> None:
+    """ConfigError with the last reason for a choice that no random place makes a legal recipe with."""
+    draw = random.Random(0)
     for dimension in space.dimensions:
-        for choice in dimension.choices:
-            values = space.recipe.model_dump()
-            for key, value in (choice if isinstance(choice, dict) else {dimension.key: choice}).items():
-                _set(values, key, value)
+        for number in range(len(dimension.choices)):
+            places = (
+                {**{it.key: draw.randrange(len(it.choices)) for it in space.dimensions}, dimension.key: number}
+                for _ in range(_TRIES)
+            )
+            error = _refused(space, places)
+            if error:
+                fact = f"{space.name}: {dimension.key}: no recipe with choice {number + 1} is legal: {error.message}"
+                raise ConfigError(fact, error.hint)
+
+
+def _refused(space: Space, places: Iterable[Place]) -> ConfigError | None:
+    """Why the last of `places` is no recipe, or None if one of them is."""
+    error = None
+    for place in places:
+        try:
+            space.config(place)
+        except ConfigError as refused:
+            error = refused
+        else:
+            return None
+    return error
 
 
 def _set(values: dict[str, Any], key: str, value: object) -> None:

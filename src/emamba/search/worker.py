@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from emamba.errors import ConfigError, EmambaError
 from emamba.flow import SILENT
+from emamba.rtl import beats
 from emamba.search.evaluation import Subject, price, subject, trained
-from emamba.search.front import beats
 from emamba.search.space import Place
 from emamba.search.study import Plan, Sampler, Trial, new_sampler, open_study, trials, worker_name
 
@@ -106,7 +106,6 @@ class _Worker:
             same = self._same(asked)
             costs = same.costs if same else price(config, self.known.dataset)
         except ConfigError as error:
-            asked.set_user_attr("illegal", str(error))
             raise optuna.TrialPruned(str(error)) from error
         asked.set_user_attr("costs", dict(costs))
         for constraint in self.order.plan.constraints:
