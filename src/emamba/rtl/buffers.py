@@ -87,12 +87,14 @@ def fifo_tokens(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, tupl
 def _waits(at: Sequence[Fraction], least: Sequence[int], budget: Fraction) -> tuple[tuple[int, ...], Fraction]:
     """For sources that arrive so, the tokens that each has to hold, and when all are there.
 
-    Some hold tokens in any case, at `least` so many; a FIFO makes its own path longer.
+    Some hold tokens in any case, at `least` so many; a FIFO makes its own path longer, so that another one may
+    be too early now, if only by a cycle, and need one too.
     """
-    through = [time + _FIFO * (count > 0) for time, count in zip(at, least, strict=True)]
-    latest = max(through, default=Fraction(0))
-    held = [count > 0 or time < latest for time, count in zip(through, least, strict=True)]
-    latest = max([latest, *(time + _FIFO for time, holds in zip(at, held, strict=True) if holds)])
+    held, early, latest = [], [count > 0 for count in least], Fraction(0)
+    while held != early:
+        held = early
+        latest = max([time + _FIFO * holds for time, holds in zip(at, held, strict=True)], default=latest)
+        early = [holds or time < latest for time, holds in zip(at, held, strict=True)]
     waits = [ceil((latest - time) / budget) + 1 if holds else 0 for time, holds in zip(at, held, strict=True)]
     return tuple(map(max, waits, least)), latest
 
