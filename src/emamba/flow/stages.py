@@ -252,7 +252,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
         sizes = firmware_sizes(sources, graph, Path(folder))
     progress(1, 3, "emit circuit")
     wished = config.hardware.interval_cycles, config.hardware.latency_cycles
-    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
+    loadable = config.hardware.weights == "ram"
+    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished), loadable)
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
     tops = {
