@@ -142,10 +142,10 @@ class AxiTop(wiring.Component):
 class Registers(wiring.Component):
     """The words of `REGISTERS` on AXI4-Lite, and with `regions` those of `WEIGHT_REGISTERS`.
 
-    Parameters: `graph`, the content of GRAPH; `regions` of the weights that can be loaded. Members: `s_axi_*`; `frame`,
-    `error`, `starved`, `blocked`: each cycle in which one is high counts; `soft_reset`, high for 16 cycles; `load`, which
-    drives the core's, if there are regions. Addresses without a register give SLVERR, and 0 when
-    read; what is written to words that are read only is dropped. Counters go round at 2**32.
+    Parameters: `graph`, the content of GRAPH; `regions` of the weights that can be loaded. Members: `s_axi_*`;
+    `frame`, `error`, `starved`, `blocked`: each cycle in which one is high counts; `soft_reset`, high for 16 cycles;
+    `load`, which drives the core's, if there are regions. Addresses without a register give SLVERR, and 0 when read;
+    what is written to words that are read only is dropped. Counters go round at 2**32.
     Timing: a write every two cycles, address and data in either order, and a read every two; all outputs are registers
     or inverted ones.
     """

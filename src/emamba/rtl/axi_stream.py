@@ -32,8 +32,8 @@ class AxiStreamTop(wiring.Component):
 
     Members: `aclk`, `aresetn` (synchronous, active low); `s_axis_*`, one packet a frame; `m_axis_*`, one packet for
     each that came in, with `m_axis_tuser` high in the last beat if that one had a wrong length; `frame_error`, high
-    for a cycle when this is seen; `frame_error_sticky`, high from then on until a reset; if weights can be loaded, `load`,
-    which is the core's.
+    for a cycle when this is seen; `frame_error_sticky`, high from then on until a reset; `load`, which is the core's,
+    if weights can be loaded.
     Timing: a cycle more than the core at each end, where all outputs are registers but `s_axis_tready`, which is a
     function of registers. Cycles a frame are those of the core.
     """

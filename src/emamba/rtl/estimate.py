@@ -75,7 +75,7 @@ def _products(op: Operation) -> int:
 
 
 def components(graph: Graph, foldings: Mapping[str, Folding], loadable: bool = False) -> dict[str, Cost]:
-    """The cost of each stage by its name, of all links and all forks, and of the port for weights that are `loadable`."""
+    """The cost of each stage by its name, of all links, all forks, and the port for weights if they are `loadable`."""
     depths = fifo_beats(graph, foldings)
     links = [
         cost.link(

@@ -50,7 +50,7 @@ def select(m: Module, load: Any, of_stage: Any, regions: Iterable[Region]) -> No
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The arrays of `op` in its stage, each in its region; `loaded` says whether the stage has a `load` port for them."""
+    """The arrays of `op` in its stage, each in its region; if they can be `loaded`, the stage has a port `load`."""
 
     op: Operation
     regions: Mapping[str, Region]

@@ -79,7 +79,8 @@ class SerialScanStage(wiring.Component):
     A free-running counter of three slots says whose turn a multiplier is, so a state begins in slot 0 only; then all
     sources have to be there. States lie in a memory and come round once a token.
 
-    Parameters: `op`, element types of its sources; `regions` as those of `ScanStage`. Timing: `3 * channels * states` cycles a token.
+    Parameters: `op`, element types of its sources; `regions` as those of `ScanStage`.
+    Timing: `3 * channels * states` cycles a token.
     """
 
     def __init__(self, op: Scan, types: dict[str, Integer], regions: Mapping[str, Region] | None = None) -> None:

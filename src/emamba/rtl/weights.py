@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from emamba.errors import ConfigError, GraphError
 from emamba.fixed import Integer, Integers
 from emamba.graph import Convolution, Graph, Linear, Operation, Scan, arrays, leaves
 from emamba.graph.bounds import accumulator, dot_range
+from emamba.graph.operations import shown
 
 if TYPE_CHECKING:
     from emamba.rtl.folding import Folding  # which knows the stages, and these their regions
@@ -111,7 +112,7 @@ def regions(op: Operation, folding: Folding) -> dict[str, Region]:
 def loadable(graph: Graph, foldings: Mapping[str, Folding]) -> tuple[Region, ...]:
     """All memories that can be loaded, each with its place among the addresses and wide enough for other weights.
 
-    Those of an operation have an aligned window of their own. ConfigError if an element is wider than a word of the bus.
+    Those of an operation have an aligned window of their own. ConfigError if an element is wider than the bus.
     """
     placed: list[Region] = []
     for op in graph.operations:
@@ -173,8 +174,8 @@ def elements(own: Graph, regions: Sequence[Region], other: Graph) -> Integers:
     GraphError that names the tensor if they differ in what is part of the circuit, or if a value does not fit.
     """
     for problem in _differences(own, regions, other):
-        hint = f"quantize it with the scales of the other one: `emamba quantize RUN --scales {own.name}'s RUN`"
-        raise GraphError(f"the accelerator of {own.name} cannot load {other.name}: {problem}", hint)
+        hint = "quantize the other run with this one's scales: `emamba quantize OTHER --scales RUN`"
+        raise GraphError(f"the accelerator cannot load these weights: {problem}", hint)
     found = [region.elements(arrays(other[region.tensor])[region.array]) for region in regions]
     return np.concatenate([np.zeros((0, 2), np.int64), *found])
 
@@ -184,9 +185,8 @@ def _differences(own: Graph, regions: Sequence[Region], other: Graph) -> Iterato
     mine, its = (_shape(graph) for graph in (own, other))
     if mine != its:
         changed = next((pair for pair in zip(mine, its, strict=False) if pair[0] != pair[1]), None)
-        yield (
-            f"{changed[1]} is not {changed[0]}" if changed else f"it has {len(its) - 1} operations, not {len(mine) - 1}"
-        )
+        lengths = f"there are {len(its) - 1} operations, not {len(mine) - 1}"
+        yield f"there is {changed[1]}, not {changed[0]}" if changed else lengths
         return
     for op, new in zip(own.operations, other.operations, strict=True):
         loaded = of(regions, op.name)
@@ -196,7 +196,7 @@ def _differences(own: Graph, regions: Sequence[Region], other: Graph) -> Iterato
                 if not dtype.holds(int(given.min()), int(given.max())):
                     yield f"{op.name}: {name} lies in {given.min()}..{given.max()}, outside its memory's {dtype}"
             elif name not in _LABELS and not np.array_equal(value, given):
-                yield f"{op.name}: {name} is {_short(given)}, not {_short(value)}"
+                yield f"{op.name}: {name} is {_short(name, given)}, not {_short(name, value)}"
 
 
 def _shape(graph: Graph) -> list[str]:
@@ -210,6 +210,8 @@ def _shape(graph: Graph) -> list[str]:
     return [f"a frame of {graph.tokens} tokens", *found]
 
 
-def _short(value: object) -> str:
+def _short(name: str, value: Any) -> str:
     """A field's value for people; of an array what a line has room for."""
+    if name.endswith("shift"):
+        return shown(value)
     return np.array2string(value, threshold=8, edgeitems=3) if isinstance(value, np.ndarray) else str(value)
