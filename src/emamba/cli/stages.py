@@ -71,7 +71,7 @@ def quantize(
 ) -> None:
     """The trained model as an integer graph."""
     with listener() as told:
-        results = flow.quantize(run, force, told, data_dir, scales)
+        results = flow.quantize(run, scales, force, told, data_dir)
     finish(run, results, as_json, "Model")
 
 

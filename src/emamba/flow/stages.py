@@ -68,7 +68,7 @@ def flow(
 
     lowerable(config.model)
     train(config, run, force, listener, data_dir)
-    quantize(run, force, listener, data_dir)
+    quantize(run, force=force, listener=listener, data_dir=data_dir)
     emit(run, force, listener)
     verify(run, force=force, listener=listener, data_dir=data_dir)
     synth(run, force=force, listener=listener)
@@ -88,10 +88,10 @@ def train(
 
 def quantize(
     run: Path,
+    scales: Path | None = None,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
-    scales: Path | None = None,
 ) -> Results:
     """graph.json and graph.npz: the model in integers. Gives the content of quantization.json.
 
