@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 from cases import linear
 from emamba.fixed import Integer
 from emamba.rtl import weights
-from emamba.rtl.loading import Weights, members, names, port
+from emamba.rtl.loading import Loader, Weights, members, names, port
 from emamba.rtl.weights import Region
 
 OP = linear(np.random.default_rng(0), 6, 6, 7)
@@ -83,9 +83,41 @@ def test_each_element_is_written_by_itself_and_a_reset_changes_nothing(inputs, o
     simulator.run()
 
 
-def often_reset(reader):
-    """The reader with a reset in every other cycle."""
+def often_reset(component):
+    """The component with a reset in every other cycle."""
     m, reset = Module(), Signal()
     m.d.sync += reset.eq(~reset)
-    m.submodules.reader = ResetInserter(reset)(reader)
+    m.submodules.it = ResetInserter(reset)(component)
     return m
+
+
+def test_a_loader_chooses_the_stage_a_cycle_later_whatever_the_reset_does():
+    regions = [
+        Region("a", "weight", (5, 2), (0, 1), 2, Integer(7)),
+        Region("a", "bias", (5,), (0,), 1, Integer(20), 16),
+        Region("b", "weight", (8,), (0,), 1, Integer(9), 32),
+    ]
+    loader, seen = Loader(regions), []
+    words = [(19, 0xFFFFF), (3, 5), (32, 700), (39, 9)]
+
+    async def bench(context):
+        context.set(loader.load.write, 1)
+        for address, data in words:
+            context.set(loader.load.address, address)
+            context.set(loader.load.data, data)
+            await context.tick()
+            ports = {"a": loader.to_a, "b": loader.to_b}
+            seen.append([
+                (name, context.get(port.address), context.get(port.data))
+                for name, port in ports.items()
+                if context.get(port.write)
+            ])  # fmt: skip
+        context.set(loader.load.write, 0)
+        await context.tick()
+        assert not context.get(loader.to_a.write) | context.get(loader.to_b.write)
+
+    simulator = Simulator(often_reset(loader))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == [[("a", 19, 0xFFFFF)], [("a", 3, 5)], [("b", 0, 700 % 512)], [("b", 7, 9)]]

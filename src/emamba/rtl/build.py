@@ -98,12 +98,12 @@ class Accelerator(wiring.Component):
         m = Module()
         open_ends: dict[str, list[stream.Interface]] = {}
         depths = fifo_beats(self._graph, self._foldings)
-        load = self._load(m) if self._regions else None
+        loader = self._loader(m) if self._regions else None
         for op in self._graph.operations:
             regions = weights.of(self._regions, op.name)
             component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name], regions)
-            if regions:
-                loading.select(m, load, component.load, regions.values())
+            if loader and regions:
+                wiring.connect(m, getattr(loader, f"to_{op.name}"), component.load)
             if isinstance(component, Skid):
                 wiring.connect(m, wiring.flipped(self.input), component.source)
             for index, (port, name) in enumerate(zip(_ports(op), op.sources, strict=True)):
@@ -116,14 +116,11 @@ class Accelerator(wiring.Component):
         wiring.connect(m, open_ends[self._graph.output.name].pop(), wiring.flipped(self.output))
         return m
 
-    def _load(self, m: Module) -> wiring.PureInterface:
-        """The port `load` a cycle later. A reset leaves it alone, so that nothing that is written meanwhile is lost."""
-        held = loading.port(self._regions).create(path=["load"])
-        for name in held.signature.members:
-            register = Signal.like(getattr(held, name), name=f"load_{name}", reset_less=True)
-            m.d.sync += register.eq(getattr(self.load, name))
-            m.d.comb += getattr(held, name).eq(register)
-        return held
+    def _loader(self, m: Module) -> loading.Loader:
+        """What takes weights from the port `load` to the stages."""
+        m.submodules.weight_loader = loader = loading.Loader(self._regions)
+        wiring.connect(m, wiring.flipped(self.load), loader.load)
+        return loader
 
     def _link(self, op: Operation, index: int, depth: int) -> Link:
         """The link into source `index` of `op`, with room for `depth` beats."""

@@ -117,9 +117,10 @@ def stage(graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, R
             assert_never(op)
 
 
-def load(regions: Sequence[Region]) -> Cost:
-    """The registers behind the port that writes `regions`, if there are any."""
-    return registers(1 + sum(weights.widths(regions)))
+def loader(regions: Sequence[Region]) -> Cost:
+    """A `Loader` of `regions`: its registers, and the choice of a stage."""
+    tensors = {region.tensor for region in regions}
+    return registers(1 + sum(weights.widths(regions))) + Cost(lut=1.5 * len(tensors))
 
 
 def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:

@@ -92,4 +92,9 @@ def components(graph: Graph, foldings: Mapping[str, Folding], loadable: bool = F
     stages = {
         op.name: cost.stage(graph, op, foldings[op.name], weights.of(regions, op.name)) for op in graph.operations
     }
-    return {**stages, "links": total(links), "forks": total(forks), **({"load": cost.load(regions)} if regions else {})}
+    return {
+        **stages,
+        "links": total(links),
+        "forks": total(forks),
+        **({"weight_loader": cost.loader(regions)} if regions else {}),
+    }

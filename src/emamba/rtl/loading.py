@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from emamba.fixed import Integer, Integers
 from emamba.graph import Operation, arrays
 from emamba.rtl.fixed import pack, unpack
 from emamba.rtl.pipeline import rom
-from emamba.rtl.weights import Region, widths
+from emamba.rtl.weights import Region, of, widths
 
 
 def port(regions: Sequence[Region]) -> wiring.Signature:
@@ -37,15 +37,35 @@ def names(regions: Sequence[Region]) -> list[str]:
     return list(port(regions).members) if regions else []
 
 
-def select(m: Module, load: Any, of_stage: Any, regions: Iterable[Region]) -> None:
-    """Passes on to the port of a stage with `regions` what comes from the whole port `load` for one of these."""
-    local = len(of_stage.address)
-    here = min(it.base for it in regions) >> local
-    m.d.comb += [
-        of_stage.write.eq(load.write & (load.address[local:] == here) if len(load.address) > local else load.write),
-        of_stage.address.eq(load.address),
-        of_stage.data.eq(load.data),
-    ]
+class Loader(wiring.Component):
+    """Passes on what is written to the stage that has its region.
+
+    Parameter: all `regions`. Members: `load`; `to_<tensor>` for each operation that has regions, with the address bits
+    that differ among these. Timing: one cycle. A reset leaves it alone, so that nothing is lost that is
+    written meanwhile.
+    """
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        tensors = dict.fromkeys(region.tensor for region in regions)
+        self._own = {tensor: list(of(regions, tensor).values()) for tensor in tensors}
+        super().__init__({**members(regions), **{f"to_{name}": Out(port(own)) for name, own in self._own.items()}})
+
+    def elaborate(self, platform: object) -> Module:
+        """Registers; the high bits of the address choose the stage."""
+        m = Module()
+        held = {name: Signal.like(getattr(self.load, name), reset_less=True) for name in self.load.signature.members}
+        m.d.sync += [register.eq(getattr(self.load, name)) for name, register in held.items()]
+        for tensor, own in self._own.items():
+            target = getattr(self, f"to_{tensor}")
+            local = len(target.address)
+            here = min(region.base for region in own) >> local
+            chosen = held["address"][local:] == here if len(held["address"]) > local else 1
+            m.d.comb += [
+                target.write.eq(held["write"] & chosen),
+                target.address.eq(held["address"]),
+                target.data.eq(held["data"]),
+            ]
+        return m
 
 
 @dataclass(frozen=True, eq=False)
