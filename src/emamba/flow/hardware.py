@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from emamba import files
 from emamba.config import Config, dump_config, parse_config
 from emamba.errors import ArtifactError, ConfigError
-from emamba.flow.design import load_design
 from emamba.flow.run import SILENT, Listener, Progress, Stage, perform, read_json, recipe, start, write_json
 from emamba.flow.stages import Results, emit
 from emamba.graph import Graph, content_hash, load
@@ -62,6 +61,7 @@ def weights(run: Path, other: Path, path: Path | None = None) -> Path:
     if the graphs differ in something else.
     """
     from emamba import rtl
+    from emamba.flow.design import load_design
 
     design, own, new = load_design(run / "rtl.json"), load(run / "graph.json"), load(other / "graph.json")
     if not design.regions:
