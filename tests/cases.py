@@ -6,6 +6,7 @@ arrive there. Frames are random, at both ends of the type, and near the borders 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,8 +35,10 @@ from emamba.graph import (
     Multiply,
     Operation,
     Pool,
+    arrays,
     check,
 )
+from emamba.rtl import Region, weights
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,22 @@ class Case:
 
     def __str__(self) -> str:
         return self.graph.name
+
+
+def reweighted(graph: Graph, regions: Sequence[Region], rng: np.random.Generator, extreme: bool = False) -> Graph:
+    """`graph` with other weights for an accelerator with `regions`: its own ones elsewhere, or `extreme` ones."""
+
+    def drawn(op: Operation, region: Region) -> Integers:
+        array = arrays(op)[region.array]
+        if extreme:
+            return rng.choice([region.dtype.lo, region.dtype.hi], array.shape)
+        return rng.permutation(array.ravel()).reshape(array.shape)
+
+    operations = [
+        replace(op, **{name: drawn(op, region) for name, region in weights.of(regions, op.name).items()})
+        for op in graph.operations
+    ]
+    return check(Graph(graph.name, graph.tokens, tuple(operations)))
 
 
 def pick(name: str, inputs: int, first: int, count: int, dtype: Integer = INT8) -> Linear:

@@ -13,7 +13,7 @@ from emamba.cli.stages import verbs
 from emamba.files import write
 
 VERBS = ["demo", "train", "quantize", "show", "emit", "build", "explore", "verify", "synth", "report", "flow"]
-VERBS += ["doctor"]
+VERBS += ["doctor", "weights"]
 
 
 def test_every_verb_is_the_twin_of_a_function(emamba):
@@ -140,6 +140,15 @@ def test_build_takes_a_wish_and_says_what_came_of_it(emamba, toy_run):
     assert re.search(r"Multipliers +\d+ ", ended.out)
     refused = emamba("build", toy_run, "--interval", 1)
     assert (refused.code, flow.recipe(toy_run).hardware.interval_cycles) == (2, 50)
+
+
+def test_weights_of_another_run_become_a_file(emamba, toy_run, tmp_path):
+    refused = emamba("weights", toy_run, toy_run)
+    assert (refused.code, refused.told[1]) == (2, "hint: run `emamba build RUN --weights ram`")
+    assert emamba("build", toy_run, "--weights", "ram").code == 0
+    printed = emamba("weights", toy_run, toy_run, "--to", tmp_path / "own.json").out
+    assert printed == f"{tmp_path / 'own.json'}\n"
+    assert json.loads((tmp_path / "own.json").read_text())["elements"]
 
 
 def test_explore_prints_designs_from_fast_to_small(emamba, toy_run):

@@ -7,12 +7,12 @@ Compiling is what costs, so that one simulator serves all runs of a case.
 import numpy as np
 import pytest
 
-from cases import Case, operation_cases
+from cases import Case, operation_cases, reweighted
 from emamba.eda.simulation import Simulation, simulate
-from emamba.eda.simulator import Simulator, build_simulator
+from emamba.eda.simulator import Simulator, build_simulator, build_simulators
 from emamba.eda.verilog import verilog
-from emamba.graph import run
-from emamba.rtl import build
+from emamba.graph import Graph, arrays, run
+from emamba.rtl import build, elements
 from emamba.rtl.performance import Performance, performance
 from emamba.rtl.solver import fold
 from networks import random_network
@@ -21,8 +21,8 @@ from networks import random_network
 INTERVALS = (4, 24, 4000)
 
 
-def simulator(case: Case, interval_cycles: int, folder) -> Simulator:
-    design = build(case.graph, interval_cycles)
+def simulator(case: Case, interval_cycles: int, folder, loadable: bool = False) -> Simulator:
+    design = build(case.graph, interval_cycles, loadable=loadable)
     return build_simulator(design, verilog(design.rtlil, design.top), folder, optimised=False)
 
 
@@ -63,3 +63,38 @@ def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simu
     beats = case.graph.tokens * built.design.input.beats
     for stalls, reset_after in ((None, 1), (7, beats + beats // 2), (8, 2 * beats)):
         check_all(case, built, seed=stalls, reset_after=reset_after)
+
+
+@pytest.mark.parametrize(("seed", "interval_cycles"), [(3, 9), (1, 60), (2, 400)])
+def test_loaded_weights_give_the_golden_integers_of_their_own_graph(seed: int, interval_cycles: int, simulators):
+    """At first those of the graph; then others, also the largest there are; some of them; all again after a reset."""
+    case = random_network(seed)
+    built = simulator(case, interval_cycles, simulators, loadable=True)
+    regions, rng = built.design.regions, np.random.default_rng(seed)
+    modelled = performance(case.graph, fold(case.graph, interval_cycles))
+    found = check_all(case, built)
+    assert modelled == Performance(found.latency_cycles, found.cycles_per_frame)
+    for extreme in (False, True):
+        other = Case(reweighted(case.graph, regions, rng, extreme), case.frames)
+        written = elements(case.graph, regions, other.graph)
+        for stalls in (None, 1, 2):
+            check_all(other, built, weights=written, seed=stalls)
+        check_all(other, built, weights=written, seed=3, reset_after=case.graph.tokens * built.design.input.beats + 1)
+        again = elements(case.graph, regions, case.graph)
+        check_all(case, built, weights=np.concatenate([written, again]))
+    part = [region for region in regions if region.tensor == "head"]
+    mixed = Graph(case.graph.name, case.graph.tokens, (*case.graph.operations[:-1], other.graph.output))
+    check_all(Case(mixed, case.frames), built, weights=elements(case.graph, part, mixed))
+
+
+def test_operations_take_other_weights(simulators):
+    """Each that has weights, alone."""
+    cases = [case for case in operation_cases() if arrays(case.graph.output).keys() & {"weight", "rate"}]
+    assert len(cases) > 20
+    rng = np.random.default_rng(0)
+    designs = [build(case.graph, INTERVALS[index % 3], loadable=True) for index, case in enumerate(cases)]
+    texts = [(design, verilog(design.rtlil, design.top)) for design in designs]
+    for case, built in zip(cases, build_simulators(texts, simulators, optimised=False), strict=True):
+        other = Case(reweighted(case.graph, built.design.regions, rng, extreme=True), case.frames)
+        check_all(other, built, weights=elements(case.graph, built.design.regions, other.graph), seed=1)
+        check_all(case, built)

@@ -10,6 +10,7 @@ from emamba.fixed import Integer
 from emamba.flow.design import described, load_design
 from emamba.flow.run import write_json
 from emamba.rtl.design import Design, Port, Stage
+from emamba.rtl.weights import Region
 
 INPUT = Port("input", 4, 2, Integer(8), 16)
 OUTPUT = Port("pool", 4, 1, Integer(8, signed=False), 1)
@@ -24,6 +25,12 @@ def stored(tmp_path):
 
 def test_a_design_comes_back_without_its_circuit(stored):
     assert load_design(stored) == replace(DESIGN, rtlil="")
+
+
+def test_regions_come_back_too(tmp_path):
+    regions = (Region("head", "weight", (3, 4, 1, 2), (2, 0, 1, 3), 8, Integer(7), 64),)
+    stored = write_json(tmp_path / "rtl.json", described(replace(DESIGN, regions=regions), 125.0))
+    assert load_design(stored).regions == regions
 
 
 def test_the_file_says_what_the_report_reads(stored):

@@ -1,10 +1,26 @@
 """A wish becomes a section of the recipe and a design; the front becomes a file and a picture."""
 
+import numpy as np
 import pytest
 
 from emamba import flow
-from emamba.errors import ConfigError
+from emamba.config import parse_config
+from emamba.eda.simulation import simulate
+from emamba.eda.simulator import build_simulator
+from emamba.errors import ArtifactError, ConfigError, GraphError
+from emamba.flow.design import load_design
 from emamba.flow.run import read_json
+from emamba.graph import content_hash, load, predict
+from toy import TOY
+
+
+@pytest.fixture
+def retrained(toy_run, tmp_path):
+    """The toy under another seed, in the scales of `toy_run`."""
+    run = tmp_path / "retrained"
+    flow.train(parse_config("training.epochs = 1\ntraining.seed = 1\n" + TOY), run)
+    flow.quantize(run, scales=toy_run)
+    return run
 
 
 def multipliers(run):
@@ -41,7 +57,15 @@ def test_a_latency_is_met_in_simulation(toy_run):
 
 
 @pytest.mark.parametrize(
-    "wish", [{}, {"interval": 9, "fps": 3.0}, {"multipliers": 90, "latency": 9}, {"interval": 2}, {"interval": 1 << 17}]
+    "wish",
+    [
+        {},
+        {"weights": "flash"},
+        {"interval": 9, "fps": 3.0},
+        {"multipliers": 90, "latency": 9},
+        {"interval": 2},
+        {"interval": 1 << 17},
+    ],
 )
 def test_a_wish_that_cannot_be_met_leaves_the_recipe_alone(toy_run, wish):
     before = flow.recipe(toy_run)
@@ -61,3 +85,48 @@ def test_the_front_is_kept_with_its_picture(toy_run):
     assert told == ["explore: unchanged, skipped"]
     flow.explore(toy_run, force=True)
     assert (toy_run / "explore.svg").read_bytes() == picture
+
+
+def test_weights_in_memories_leave_the_speed_as_it_is(toy_run):
+    flow.build(toy_run, interval=40)
+    design = load_design(toy_run / "rtl.json")
+    assert (flow.recipe(toy_run).hardware.weights, design.regions) == ("rom", ())
+    flow.build(toy_run, weights="ram")
+    hardware, loadable = flow.recipe(toy_run).hardware, load_design(toy_run / "rtl.json")
+    assert (hardware.weights, hardware.interval_cycles) == ("ram", 40)
+    assert loadable.stages == design.stages
+    assert len(loadable.regions) > 10
+    flow.build(toy_run, interval=60)
+    assert flow.recipe(toy_run).hardware.weights == "ram"
+    assert flow.verify(toy_run, frames=2)["mismatches"] == 0
+
+
+def test_the_weights_of_another_training_make_its_accelerator(toy_run, retrained):
+    flow.build(toy_run, weights="ram")
+    written = read_json(flow.weights(toy_run, retrained))
+    own, other = load(toy_run / "graph.json"), load(retrained / "graph.json")
+    hashes = [int(content_hash(graph)[:8], 16) for graph in (own, other)]
+    assert [written["accelerator"], written["graph"]] == hashes
+    assert written["fraction_bits"] == [other.input.fraction_bits, other.output.fraction_bits]
+    design = load_design(toy_run / "rtl.json")
+    text = (toy_run / "rtl" / f"{design.top}.v").read_text()
+    built = build_simulator(design, text, toy_run / "build", optimised=False)
+    frames = np.random.default_rng(0).integers(0, 128, (6, own.tokens, own.input.channels))
+    outputs = simulate(built, frames, weights=np.array(written["elements"])).outputs
+    assert np.array_equal(outputs, predict(other, frames))
+    assert not np.array_equal(outputs, predict(own, frames))
+
+
+def test_weights_are_refused_where_they_do_not_fit(toy_run, retrained, tmp_path):
+    with pytest.raises(ConfigError, match="has its weights in ROMs"):
+        flow.weights(toy_run, retrained)
+    flow.build(toy_run, weights="ram")
+    path = tmp_path / "mine.json"
+    assert flow.weights(toy_run, toy_run, path) == path
+    flow.quantize(retrained)
+    with pytest.raises(GraphError, match=r"cannot load these weights: \w+: \w+ is .*, not "):
+        flow.weights(toy_run, retrained)
+    flow.train(flow.recipe(retrained), toy_run)
+    flow.quantize(toy_run)
+    with pytest.raises(ArtifactError, match="is of another graph"):
+        flow.weights(toy_run, retrained)

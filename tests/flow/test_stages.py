@@ -111,6 +111,20 @@ def test_another_model_quantizes_again(toy_run):
     assert said(flow.emit, toy_run) == "emit: inputs changed, done"
 
 
+def test_scales_of_another_run_are_taken_once(toy_run, tmp_path):
+    other = tmp_path / "other"
+    flow.train(SEED_1, other)
+    assert said(flow.quantize, other, scales=toy_run) == "quantize: new, done"
+    taken = (other / "graph.json").read_bytes()
+    assert said(flow.quantize, other, scales=toy_run) == "quantize: unchanged, skipped"
+    assert said(flow.quantize, other) == "quantize: inputs changed, done"
+    assert (other / "graph.json").read_bytes() != taken
+    narrow = TOY.replace("[quantization]", "[quantization]\nweight_bits = 7")
+    flow.train(parse_config("training.epochs = 1\n" + narrow), other)
+    with pytest.raises(ConfigError, match=r"another section \[quantization\] in its recipe"):
+        flow.quantize(other, scales=toy_run)
+
+
 def test_the_report_notes_what_is_out_of_date(toy_run):
     assert said(flow.report, toy_run) == "report: new, done"
     flow.train(SEED_1, toy_run)

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from emamba.config import QuantizationConfig
+from emamba.errors import ConfigError
 from emamba.fixed import Integer, dequantize, quantize
-from emamba.quantization import calibrate, streams
+from emamba.graph import Graph, Scan
+from emamba.quantization import calibrate, lower, scales_of, streams
 from emamba.quantization.calibration import closest, fitting, weight_scales
 from variants import INTEGERS, MODELS, built, tokens
 
@@ -91,3 +95,27 @@ def test_the_argument_of_a_table_keeps_decays_close():
     bits = scales["b0_scan.argument"]
     rounded = dequantize(quantize(argument, bits, UINT8), bits)
     assert np.sqrt(np.mean((np.exp(-rounded) - np.exp(-argument)) ** 2)) < 0.01
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_a_graph_tells_the_scales_that_it_was_lowered_with(variant):
+    model, config = built(variant), INTEGERS[variant]
+    scales = calibrate(model, tokens(), config)
+    found = scales_of(lower("model", model, scales, config))
+    assert {name: found[name] for name in scales.fraction_bits} == scales.fraction_bits
+    assert {name: bits.tolist() for name, bits in found.weights.items()} == {
+        name: bits.tolist() for name, bits in scales.weights.items()
+    }
+    again = replace(scales, fraction_bits=dict(reversed(scales.fraction_bits.items())))
+    assert again.text == scales.text != replace(scales, weights={}).text
+
+
+def test_a_table_that_no_scale_gives_has_none():
+    model, config = built("tables"), INTEGERS["tables"]
+    graph = lower("model", model, calibrate(model, tokens(), config), config)
+    half = {
+        op.name: replace(op, decay=replace(op.decay, values=op.decay.values // 2)) if isinstance(op, Scan) else op
+        for op in graph.operations
+    }
+    with pytest.raises(ConfigError, match="b0_scan: no scale of its argument gives the decays of its table"):
+        scales_of(Graph(graph.name, graph.tokens, tuple(half.values())))

@@ -9,12 +9,23 @@ from amaranth.sim import Simulator
 
 from emamba import __version__
 from emamba.eda.verilog import lint, verilog
+from emamba.fixed import Integer
 from emamba.rtl import build
-from emamba.rtl.axi_lite import IDENTITY, OKAY, REGISTERS, SLAVE_ERROR, Registers, register_top
+from emamba.rtl.axi_lite import (
+    IDENTITY,
+    OKAY,
+    REGISTERS,
+    SLAVE_ERROR,
+    WEIGHT_REGISTERS,
+    Registers,
+    register_map,
+    register_top,
+)
 from emamba.rtl.axi_stream import stream_top
+from emamba.rtl.weights import Region
 from networks import random_network
 
-AT = {register.name: register.offset for register in REGISTERS}
+AT = {register.name: register.offset for register in REGISTERS + WEIGHT_REGISTERS}
 COUNTERS = ("FRAMES", "ERRORS", "STARVED", "BLOCKED")
 GRAPH = 0xC0FFEE42
 
@@ -79,17 +90,26 @@ class Master:
         return data
 
 
-def told(talk, seed=0):
-    """Lets `talk(context, registers, master)` speak with fresh registers."""
-    registers = Registers(GRAPH)
+def told(talk, seed=0, regions=()):
+    """Lets `talk(context, registers, master)` speak with fresh registers; gives what they write to weights."""
+    registers, seen = Registers(GRAPH, regions), []
     simulator = Simulator(registers)
     simulator.add_clock(1e-6)
 
     async def bench(context):
         await talk(context, registers, Master(context, registers, random.Random(seed)))
 
+    async def watch(context):
+        load = registers.load
+        async for _, _, write, address, data in context.tick().sample(load.write, load.address, load.data):
+            if write:
+                seen.append((address, data))
+
     simulator.add_testbench(bench)
+    if regions:
+        simulator.add_testbench(watch, background=True)
     simulator.run()
+    return seen
 
 
 async def during(context, registers, **cycles):
@@ -222,8 +242,46 @@ def test_unaligned_addresses_are_those_of_their_word_and_unknown_ones_are_refuse
     told(talk)
 
 
-def test_the_linter_has_nothing_to_say_about_the_whole():
-    design = build(random_network(3).graph, 9)
+REGIONS = [Region("a", "weight", (9, 8), (0, 1), 8, Integer(20)), Region("a", "bias", (4,), (0,), 1, Integer(7), 128)]
+
+
+def test_weights_are_written_one_after_the_other():
+    """Address and data as wide as they are needed; events and resets in between do not matter, strobes do."""
+
+    async def talk(context, registers, master):
+        assert [await master.value(name) for name in ("WEIGHT_ADDRESS", "WEIGHT_DATA")] == [0, 0]
+        assert await master.write(AT["WEIGHT_ADDRESS"], 37) == OKAY
+        assert await master.write(AT["WEIGHT_ADDRESS"], 1, strobe=14) == OKAY
+        for value in (5, 0xFFFFFFFF, 0x12345678):
+            assert await master.write(AT["WEIGHT_DATA"], value, data_late=value % 3, most=2) == OKAY
+        assert await master.write(AT["WEIGHT_DATA"], 3, strobe=14) == OKAY
+        assert await master.write(AT["CONTROL"], 1) == OKAY
+        assert await master.write(AT["WEIGHT_DATA"], 2, address_late=1) == OKAY
+        assert context.get(registers.soft_reset), "a soft reset is under way"
+        assert await master.value("WEIGHT_ADDRESS") == 41
+        assert await master.write(AT["WEIGHT_ADDRESS"], 255) == OKAY
+        assert await master.write(AT["WEIGHT_DATA"], 9) == OKAY
+        assert await master.value("WEIGHT_ADDRESS") == 0
+        assert await master.value("STATUS") == 0
+
+    assert told(talk, regions=REGIONS) == [(37, 5), (38, 0xFFFFF), (39, 0x45678), (40, 2), (255, 9)]
+
+
+def test_without_regions_there_is_nothing_to_load():
+    async def talk(context, registers, master):
+        for name in ("WEIGHT_ADDRESS", "WEIGHT_DATA"):
+            assert await master.read(AT[name]) == (SLAVE_ERROR, 0)
+            assert await master.write(AT[name], 1) == SLAVE_ERROR
+
+    told(talk)
+    graph = random_network(3).graph
+    assert register_map(build(graph, 9)) == REGISTERS
+    assert register_map(build(graph, 9, loadable=True)) == REGISTERS + WEIGHT_REGISTERS
+
+
+@pytest.mark.parametrize("loadable", [False, True])
+def test_the_linter_has_nothing_to_say_about_the_whole(loadable):
+    design = build(random_network(3).graph, 9, loadable=loadable)
     texts = {design.top: design.rtlil, design.stream_top: stream_top(design), design.register_top: register_top(design)}
     text = "".join(verilog(rtlil, top) for top, rtlil in texts.items())
     lint(text, design.register_top)
@@ -232,5 +290,5 @@ def test_the_linter_has_nothing_to_say_about_the_whole():
 
 def test_the_documents_have_the_same_map():
     text = (Path(__file__).parents[2] / "docs" / "integration.md").read_text()
-    rows = re.findall(r"^\| 0x(\w\w) \| ([A-Z]+) \| (\S+) \| (.*) \|$", text, re.MULTILINE)
-    assert rows == [(f"{it.offset:02X}", it.name, it.access, it.meaning) for it in REGISTERS]
+    rows = re.findall(r"^\| 0x(\w\w) \| ([A-Z_]+) \| (\S+) \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [(f"{it.offset:02X}", it.name, it.access, it.meaning) for it in REGISTERS + WEIGHT_REGISTERS]

@@ -23,20 +23,25 @@ INTERVALS = (4, 24, 90, 4000)
 
 
 @lru_cache
-def built(index):
-    return both(CASES[index].graph, INTERVALS[index % 4])
+def built(index, loadable):
+    return both(CASES[index].graph, INTERVALS[index % 4], loadable)
 
 
-def both(graph, interval):
-    return build(graph, interval), components(graph, fold(graph, interval))
+def both(graph, interval, loadable):
+    return build(graph, interval, loadable=loadable), components(graph, fold(graph, interval), loadable)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["rom", "ram"])
+def loadable(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory):
+def counted(loadable, tmp_path_factory):
     """For each case, the multiplication cells and the bits of memories in its circuit."""
     folder, commands = tmp_path_factory.mktemp("stat"), []
     for index in range(len(CASES)):
-        (folder / f"{index}.il").write_text(built(index)[0].rtlil)
+        (folder / f"{index}.il").write_text(built(index, loadable)[0].rtlil)
         commands += [f"read_rtlil {index}.il", f"tee -q -o {index}.json stat -json", "design -reset"]
     yosys(commands, folder)
     return [_counts(json.loads((folder / f"{index}.json").read_text())) for index in range(len(CASES))]
@@ -49,8 +54,8 @@ def _counts(stat):
 
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=[str(case) for case in CASES])
-def test_multipliers_and_memory_bits_are_those_of_the_circuit(index, counted):
-    circuit, costs = built(index)
+def test_multipliers_and_memory_bits_are_those_of_the_circuit(index, loadable, counted):
+    circuit, costs = built(index, loadable)
     whole = total(list(costs.values()))
     assert (whole.multipliers, whole.memory_bits) == counted[index]
     assert circuit.multipliers == whole.multipliers
@@ -59,9 +64,9 @@ def test_multipliers_and_memory_bits_are_those_of_the_circuit(index, counted):
     ]
 
 
-@pytest.mark.parametrize(("seed", "interval"), [(1, 40), (2, 200)])
-def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed, interval):
-    circuit, costs = both(random_network(seed).graph, interval)
+@pytest.mark.parametrize(("seed", "interval", "writable"), [(1, 40, False), (2, 200, False), (2, 200, True)])
+def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed, interval, writable):
+    circuit, costs = both(random_network(seed).graph, interval, writable)
     mapped = synthesize(verilog(circuit.rtlil, circuit.top), circuit.top).totals
     estimated = total(list(costs.values()))
     assert estimated.lut == pytest.approx(mapped.LUT, rel=0.15)

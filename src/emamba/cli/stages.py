@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emamba import flow
-from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed
+from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed, run_folder
 from emamba.cli.output import finish, front_table, listener, print_columns, print_table
 from emamba.config import Config, load_config, seeded
 from emamba.errors import ToolError
@@ -59,10 +59,19 @@ def train(
 
 
 @verbs.command()
-def quantize(run: Run, data_dir: DataDir = None, force: Force = False, as_json: Json = False) -> None:
+def quantize(
+    run: Run,
+    scales: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", parser=run_folder, help="Take its scales, for its accelerator."),
+    ] = None,
+    data_dir: DataDir = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
     """The trained model as an integer graph."""
     with listener() as told:
-        results = flow.quantize(run, force, told, data_dir)
+        results = flow.quantize(run, scales, force, told, data_dir)
     finish(run, results, as_json, "Model")
 
 
@@ -89,13 +98,26 @@ def build(
     multipliers: Annotated[int | None, typer.Option(min=1, help="At most: the fastest design within.")] = None,
     latency: Annotated[int | None, typer.Option(min=1, help="Cycles from first beat in to last beat out.")] = None,
     clock_mhz: Annotated[float | None, typer.Option(min=0.001, help="That rates are stated at.")] = None,
+    weights: Annotated[str | None, typer.Option(help="rom, or ram that other weights can be loaded into.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Choose the smallest accelerator that meets a wish, put the wish into the run's recipe, and emit it."""
     with listener() as told:
-        results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, force, told)
+        results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, weights, force, told)
     finish(run, results, as_json, "C", "Hardware")
+
+
+@verbs.command()
+def weights(
+    run: Run,
+    other: Annotated[Path, typer.Argument(metavar="OTHER", parser=run_folder, help="Run whose weights are loaded.")],
+    path: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="[default: RUN/weights_<hash of the graph>.json]")
+    ] = None,
+) -> None:
+    """What loads the weights of another run into the accelerator of RUN, which is built with --weights ram."""
+    print(flow.weights(run, other, path))
 
 
 @verbs.command()

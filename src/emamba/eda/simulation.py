@@ -68,6 +68,7 @@ def simulate(
     reset_after: int | None = None,
     progress: Progress | None = None,
     lengths: Integers | None = None,
+    weights: Integers | None = None,
 ) -> Simulation:
     """Feeds `frames` [batch, tokens, channels] back to back and records what comes out.
 
@@ -75,7 +76,7 @@ def simulate(
     recorded. With `reset_after`, the design is reset once that many input beats were accepted, and the
     frames start over. `progress(done, total, label)` is called from another thread. For an AXI4-Stream top, `lengths`
     [batch] are the beats of each frame's packet (default: right): a short one leaves the rest of its frame out, a long
-    one goes on with garbage.
+    one goes on with garbage. `weights` (`rtl.elements`) are written before, in reset.
     MismatchError when the design hangs or breaks the rules of its streams.
     """
     design = simulator.design
@@ -85,6 +86,8 @@ def simulate(
     with tempfile.TemporaryDirectory(dir=simulator.executable.parent) as name:
         folder = Path(name)
         files.write(folder / "input.bin", np.ascontiguousarray(frames, np.int64).tobytes())
+        loaded = np.zeros((0, 2), np.int64) if weights is None else weights
+        files.write(folder / "weights.bin", np.int64(len(loaded)).tobytes() + loaded.astype(np.int64).tobytes())
         beats = np.full(len(frames), design.input.frame_beats) if lengths is None else lengths
         files.write(folder / "packets.bin", np.ascontiguousarray(beats, np.int64).tobytes())
         arguments = _arguments(design, len(frames), trace, seed, reset_after)

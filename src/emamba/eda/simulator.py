@@ -20,6 +20,7 @@ from emamba import files
 from emamba.eda.process import run, which
 from emamba.eda.verilator import verilator, verilator_root
 from emamba.rtl.design import Design
+from emamba.rtl.weights import widths
 
 _OPTIONS = (
     *("--top-module", "bench", "--Mdir", "."),
@@ -166,6 +167,7 @@ def _bench(prefix: str, design: Design, packets: bool) -> dict[str, Any]:
         "input_place": 8 * design.input.element_bytes if packets else design.input.dtype.bits,
         "output_place": 8 * design.output.element_bytes if packets else design.output.dtype.bits,
         "output_flags": 3 if packets else 1,
+        "load_bits": widths(design.regions) if design.regions else (),
     }
 
 

@@ -1,6 +1,6 @@
 """The stages in order, and the run folder they leave behind."""
 
-from emamba.flow.hardware import build, explore
+from emamba.flow.hardware import build, explore, weights
 from emamba.flow.run import SILENT, Listener, Progress, recipe, start
 from emamba.flow.stages import demo, doctor, emit, flow, quantize, report, show, synth, teacher, train, verify
 
@@ -23,4 +23,5 @@ __all__ = [
     "teacher",
     "train",
     "verify",
+    "weights",
 ]

@@ -12,6 +12,7 @@ from emamba.errors import ArtifactError
 from emamba.fixed import Integer
 from emamba.flow.run import read_json
 from emamba.rtl.design import Design, Port, Stage
+from emamba.rtl.weights import Region
 
 _HINT = "run `emamba emit RUN --force`"
 
@@ -28,6 +29,7 @@ def described(design: Design, clock_mhz: float) -> dict[str, Any]:
         "output": _from_port(design.output),
         "stages": [{**vars(stage), "sources": list(stage.sources)} for stage in design.stages],
         "taps": [_from_port(tap) for tap in design.taps],
+        "regions": [_from_region(region) for region in design.regions],
     }
     return {"hash": _hash(content), **content}
 
@@ -48,6 +50,7 @@ def load_design(path: Path) -> Design:
             stages=tuple(Stage(**{**stage, "sources": tuple(stage["sources"])}) for stage in stored["stages"]),
             taps=tuple(_to_port(tap) for tap in stored["taps"]),
             graph_hash=stored["graph_hash"],
+            regions=tuple(_to_region(region) for region in stored["regions"]),
         )
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged: {error}", _HINT) from error
@@ -58,8 +61,17 @@ def _hash(content: Mapping[str, Any]) -> str:
 
 
 def _from_port(port: Port) -> dict[str, Any]:
-    return {**vars(port), "dtype": {"bits": port.dtype.bits, "signed": port.dtype.signed}}
+    return {**vars(port), "dtype": vars(port.dtype)}
 
 
 def _to_port(stored: Mapping[str, Any]) -> Port:
     return Port(**{**stored, "dtype": Integer(**stored["dtype"])})
+
+
+def _from_region(region: Region) -> dict[str, Any]:
+    return {**vars(region), "shape": list(region.shape), "order": list(region.order), "dtype": vars(region.dtype)}
+
+
+def _to_region(stored: Mapping[str, Any]) -> Region:
+    arrays = {name: tuple(stored[name]) for name in ("shape", "order")}
+    return Region(**{**stored, **arrays, "dtype": Integer(**stored["dtype"])})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emamba import files
 from emamba.config import Config, dump_config, parse_config
-from emamba.errors import ConfigError
+from emamba.errors import ArtifactError, ConfigError
 from emamba.flow.run import SILENT, Listener, Progress, Stage, perform, read_json, recipe, start, write_json
 from emamba.flow.stages import Results, emit
-from emamba.graph import Graph, load
+from emamba.graph import Graph, content_hash, load
 
 if TYPE_CHECKING:
     from emamba.rtl import Explored
@@ -26,24 +27,55 @@ def build(
     multipliers: int | None = None,
     latency: int | None = None,
     clock_mhz: float | None = None,
+    weights: str | None = None,
     force: bool = False,
     listener: Listener = SILENT,
 ) -> Results:
     """The smallest design that meets a wish, or the fastest within a budget; gives what `emit` gives.
 
     Wish for one of: `interval` in cycles a token, `fps` frames a second at the clock, `multipliers` at most. On top
-    of the first two, `latency` in cycles. The wish becomes the section [hardware] of the run's recipe.
+    of the first two, `latency` in cycles. `weights` are in "rom", or in "ram" that others can be loaded into; by itself
+    this wish leaves the speed as it is. The wish becomes the section [hardware] of the run's recipe.
     ConfigError, and the recipe stays as it was, if no design meets the wish.
     """
     config, graph = recipe(run), load(run / "graph.json")
     clock = clock_mhz or config.hardware.clock_mhz
-    wished = _wished(graph, interval, fps, multipliers, latency, clock)
-    start(run, _with_hardware(config, {**wished, "clock_mhz": clock}))
+    speed = interval, fps, multipliers, latency
+    kept = weights is not None and not any(wish is not None for wish in speed)
+    wished = {} if kept else _wished(graph, *speed, clock)
+    stored = weights or config.hardware.weights
+    start(run, _with_hardware(config, {**wished, "clock_mhz": clock, "weights": stored}))
     try:
         return emit(run, force, listener)
     except ConfigError:
         start(run, config)
         raise
+
+
+def weights(run: Path, other: Path, path: Path | None = None) -> Path:
+    """A file of what loads the weights of `other` into the accelerator of `run`, for the driver or a test bench.
+
+    JSON: `accelerator` and `graph` are the first 32 bits of the hashes of both graphs, `fraction_bits` those of input
+    and output, `elements` pairs of address and value. Without a `path` it is in `run`, with `graph` in its name.
+    ConfigError if weights are in ROMs, ArtifactError if C and Verilog are out of date, GraphError that names the tensor
+    if the graphs differ in something else.
+    """
+    from emamba import rtl
+    from emamba.flow.design import load_design
+
+    design, own, new = load_design(run / "rtl.json"), load(run / "graph.json"), load(other / "graph.json")
+    if not design.regions:
+        raise ConfigError(f"the accelerator of {run} has its weights in ROMs", "run `emamba build RUN --weights ram`")
+    if design.graph_hash != content_hash(own):
+        raise ArtifactError(f"{run / 'rtl.json'} is of another graph than graph.json", "run `emamba emit RUN`")
+    hashed = content_hash(new)[:8]
+    content = {
+        "accelerator": int(design.graph_hash[:8], 16),
+        "graph": int(hashed, 16),
+        "fraction_bits": [new.input.fraction_bits, new.output.fraction_bits],
+        "elements": rtl.elements(own, design.regions, new).tolist(),
+    }
+    return files.write(path or run / f"weights_{hashed}.json", json.dumps(content) + "\n")
 
 
 def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list[dict[str, Any]]:

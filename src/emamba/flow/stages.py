@@ -68,7 +68,7 @@ def flow(
 
     lowerable(config.model)
     train(config, run, force, listener, data_dir)
-    quantize(run, force, listener, data_dir)
+    quantize(run, force=force, listener=listener, data_dir=data_dir)
     emit(run, force, listener)
     verify(run, force=force, listener=listener, data_dir=data_dir)
     synth(run, force=force, listener=listener)
@@ -86,9 +86,21 @@ def train(
     return read_json(run / "training.json")
 
 
-def quantize(run: Path, force: bool = False, listener: Listener = SILENT, data_dir: Path | None = None) -> Results:
-    """graph.json and graph.npz: the model in integers. Gives the content of quantization.json."""
-    perform(QUANTIZE, run, partial(_quantize, data_dir=data_dir), None, force, listener)
+def quantize(
+    run: Path,
+    scales: Path | None = None,
+    force: bool = False,
+    listener: Listener = SILENT,
+    data_dir: Path | None = None,
+) -> Results:
+    """graph.json and graph.npz: the model in integers. Gives the content of quantization.json.
+
+    `scales` is the run whose scales it takes instead of its own, so that the accelerator of that run can load its
+    weights; ConfigError if the recipes do not agree in data, model and quantization.
+    """
+    other = load(_alike(run, scales) / "graph.json") if scales else None
+    options = {"scales": content_hash(other)} if other else None
+    perform(QUANTIZE, run, partial(_quantize, data_dir=data_dir, other=other), options, force, listener)
     return read_json(run / "quantization.json")
 
 
@@ -218,13 +230,24 @@ def teacher(run: Path, config: Config, progress: Progress, data_dir: Path | None
     return Teacher(load_checkpoint(run / "teacher" / "model.safetensors", chosen), chosen.data)
 
 
-def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | None) -> list[Path]:
+def _alike(run: Path, other: Path) -> Path:
+    """`other`, if its network has the same streams and widths as that of `run`."""
+    mine, its = recipe(run), recipe(other)
+    for section in ("data", "model", "quantization"):
+        if getattr(mine, section) != getattr(its, section):
+            hint = "give a run whose recipe has the same data, model and quantization"
+            raise ConfigError(f"{other} has another section [{section}] in its recipe than {run}", hint)
+    return other
+
+
+def _quantize(run: Path, config: Config, progress: Progress, data_dir: Path | None, other: Graph | None) -> list[Path]:
     from emamba.data import dataset_of
-    from emamba.quantization import quantize
+    from emamba.quantization import quantize, scales_of
     from emamba.training import load_checkpoint
 
     model, memory = load_checkpoint(run / "model.safetensors", config), run / "quantize.memory"
-    found = quantize(model, config, dataset_of(config, data_dir), progress, memory)
+    scales = scales_of(other) if other else None
+    found = quantize(model, config, dataset_of(config, data_dir), progress, memory, scales)
     results = {
         "scores": asdict(found.scores),
         "validation": asdict(found.validation) if found.validation else {},
@@ -252,7 +275,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
         sizes = firmware_sizes(sources, graph, Path(folder))
     progress(1, 3, "emit circuit")
     wished = config.hardware.interval_cycles, config.hardware.latency_cycles
-    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished))
+    loadable = config.hardware.weights == "ram"
+    design = rtl.build(graph, wished[0], rtl.solve(graph, *wished), loadable)
     progress(2, 3, "emit Verilog")
     contents = {run / "firmware" / name: content for name, content in sources.items()}
     tops = {

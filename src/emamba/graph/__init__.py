@@ -15,6 +15,8 @@ from emamba.graph.operations import (
     Pool,
     RangeNorm,
     Scan,
+    arrays,
+    leaves,
     parameter_count,
 )
 from emamba.graph.store import content_hash, load, save
@@ -33,8 +35,10 @@ __all__ = [
     "Pool",
     "RangeNorm",
     "Scan",
+    "arrays",
     "check",
     "content_hash",
+    "leaves",
     "load",
     "parameter_count",
     "predict",

@@ -248,14 +248,14 @@ def shown(shift: int | Integers) -> str:
 
 def arrays(operation: Operation) -> dict[str, Integers]:
     """The arrays of an operation by field name; those of a curve as `curve.values` and so on."""
-    return {name: value for name, value in _leaves(operation) if isinstance(value, np.ndarray)}
+    return {name: value for name, value in leaves(operation) if isinstance(value, np.ndarray)}
 
 
-def _leaves(item: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Fields of a dataclass, those of a nested curve with their path."""
+def leaves(item: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """The fields of an operation by name; those of a curve as `curve.values` and so on."""
     found: list[tuple[str, Any]] = []
     for field in fields(item):
         value = getattr(item, field.name)
         nested = isinstance(value, IntegerCurve)
-        found += _leaves(value, f"{prefix}{field.name}.") if nested else [(prefix + field.name, value)]
+        found += leaves(value, f"{prefix}{field.name}.") if nested else [(prefix + field.name, value)]
     return found

@@ -12,7 +12,7 @@ import jinja2
 from emamba import __version__
 from emamba.fixed import Integers
 from emamba.graph import Graph
-from emamba.rtl import REGISTERS, Design
+from emamba.rtl import Design, elements, register_map
 
 PART, BOARD = "xczu9eg-ffvb1156-2-e", "zcu102"
 WIDEST_DMA = 128  # bytes of a beat
@@ -49,7 +49,7 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
         "clock_mhz": clock_mhz,
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "version": __version__,
-        "registers": REGISTERS,
+        "registers": register_map(design),
         "part": PART,
         "board": BOARD,
         "widest": WIDEST_DMA,
@@ -60,4 +60,6 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
         for path, template in _TEMPLATES.items()
     }
     vectors = {"frames": frames.tolist(), "outputs": outputs.tolist()}
+    if design.regions:
+        vectors["weights"] = elements(graph, design.regions, graph).tolist()
     return {**texts, "integration/cocotb/vectors.json": json.dumps(vectors) + "\n"}

@@ -1,6 +1,6 @@
 """A trained model and calibration data become a `Graph`; fine-tuning with the integers in the loop."""
 
-from emamba.quantization.calibration import Scales, calibrate
+from emamba.quantization.calibration import Scales, calibrate, scales_of
 from emamba.quantization.finetuning import finetune
 from emamba.quantization.lowering import lower
 from emamba.quantization.quantize import (
@@ -31,4 +31,5 @@ __all__ = [
     "lowerable",
     "outputs",
     "quantize",
+    "scales_of",
 ]

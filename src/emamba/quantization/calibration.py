@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emamba.config import QuantizationConfig
-from emamba.curve import exp, tabulate
+from emamba.curve import IntegerTable, exp, tabulate
+from emamba.errors import ConfigError
 from emamba.fixed import Integer, Integers, dequantize, quantize
+from emamba.graph import Convolution, Graph, Linear, Scan
 from emamba.graph.checks import WIDEST_SPREAD
 from emamba.model import Mamba
 from emamba.quantization import streams
@@ -20,7 +23,9 @@ from emamba.quantization.streams import Operation
 
 LOGIT_BITS = 16  # wide enough that two classes never tie by rounding
 SEGMENTS_ARGUMENT = Integer(16, signed=False)  # the decay's argument when exp is straight segments
+SEGMENTS_BITS = SEGMENTS_ARGUMENT.bits - 3  # its fraction: 0..8, because exp(-8) is less than half a step of any decay
 TABLE_ARGUMENT = Integer(8, signed=False)  # the decay's argument when exp is a table
+ARGUMENT_BITS = range(2, 10)  # its fractions to choose from
 
 Real = NDArray[np.float64]
 
@@ -43,6 +48,12 @@ class Scales:
     def __getitem__(self, name: str) -> int:
         return self.fraction_bits[name]
 
+    @property
+    def text(self) -> str:
+        """All of them: the same text for the same scales."""
+        weights = {name: bits.tolist() for name, bits in self.weights.items()}
+        return json.dumps([dict(self.fraction_bits), weights], sort_keys=True)
+
 
 @torch.no_grad()
 def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationConfig) -> Scales:
@@ -52,6 +63,38 @@ def calibrate(model: Mamba, tokens: NDArray[np.float32], config: QuantizationCon
     chosen = dict(item for operation in operations for item in _chosen(operation, found, config))
     weighted = [op for op in operations if isinstance(op, streams.Linear | streams.Convolution)]
     return Scales(chosen, {op.name: weight_scales(_real(op.weight), config) for op in weighted})
+
+
+def scales_of(graph: Graph) -> Scales:
+    """The scales that `graph` was lowered with: another model that is lowered with them has its shifts and tables.
+
+    Fraction bits of weights follow from the shifts behind them; those of a decay's argument are found by its table.
+    """
+    bits = {op.name: op.fraction_bits for op in graph.operations}
+    weighted = [op for op in graph.operations if isinstance(op, Linear | Convolution)]
+    weights = {op.name: op.shift - bits[op.source] + op.fraction_bits for op in weighted}
+    scans = [op for op in graph.operations if isinstance(op, Scan)]
+    inside = {f"{op.name}.{part}": value for op in scans for part, value in _inside(op, bits).items()}
+    return Scales({**bits, **inside}, weights)
+
+
+def _inside(op: Scan, bits: Mapping[str, int]) -> dict[str, int]:
+    """The fraction bits inside a scan, when its streams have `bits`."""
+    state = bits[op.delta] + bits[op.x] + bits[op.b] - op.drive_shift - op.decay_fraction
+    argument = SEGMENTS_BITS
+    if isinstance(op.decay, IntegerTable):
+        found = [it for it in ARGUMENT_BITS if np.array_equal(_decays(it, op.decay_fraction).values, op.decay.values)]
+        if not found:
+            hint = "give a run that this version has quantized"
+            raise ConfigError(f"{op.name}: no scale of its argument gives the decays of its table", hint)
+        argument = found[0]
+    skip = op.skip_shift - bits[op.x] + bits[op.c] + state
+    return {"rate": op.argument_shift - bits[op.delta] + argument, "skip": skip, "state": state, "argument": argument}
+
+
+def _decays(bits: int, fraction: int) -> IntegerTable:
+    """The table of `exp(-u)` for arguments of `bits` fraction bits; decays have `fraction` of them."""
+    return tabulate(lambda u: exp(-u), TABLE_ARGUMENT, bits, Integer(fraction + 1, signed=False), fraction)
 
 
 def by_channel(fraction_bits: Integers, weight: Tensor) -> Integers:
@@ -148,17 +191,16 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
 def _argument(op: streams.Scan, delta: Real, config: QuantizationConfig) -> int:
     """Fraction bits of `delta * rate`: those that leave the decays closest to the real ones."""
     if op.config.form == "segments":
-        return SEGMENTS_ARGUMENT.bits - 3  # 0..8: exp(-8) is less than half a step of any decay
-    dtype, fraction = decay_type(config)
+        return SEGMENTS_BITS
+    _, fraction = decay_type(config)
     argument = delta[..., None] * _real(op.rate)
     exact = exp(-argument)
 
     def error(bits: int) -> float:
-        table = tabulate(lambda u: exp(-u), TABLE_ARGUMENT, bits, dtype, fraction)
-        rounded = dequantize(table(quantize(argument, bits, TABLE_ARGUMENT)), fraction)
+        rounded = dequantize(_decays(bits, fraction)(quantize(argument, bits, TABLE_ARGUMENT)), fraction)
         return float(np.mean((rounded - exact) ** 2))
 
-    return min(range(2, 10), key=error)
+    return min(ARGUMENT_BITS, key=error)
 
 
 def _real(tensor: Tensor) -> Real:

@@ -53,7 +53,7 @@ def finetune(
 
     changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
     training = config.training.model_copy(update=changes)
-    key = training_key(config, dataset, choice.model_dump_json(), weights_hash(model.state_dict()))
+    key = training_key(config, dataset, choice.model_dump_json(), scales.text, weights_hash(model.state_dict()))
     how = Fit("fine-tune", progress, None, memory, key)
     with reproducible(training.seed, training.threads):
         return tuned, fit(tuned, distance, dataset.train, training, how)

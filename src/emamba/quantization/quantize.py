@@ -59,16 +59,23 @@ class Quantization:
 
 
 def quantize(
-    model: Network, config: Config, dataset: Dataset, progress: Progress = silent, memory: Path | None = None
+    model: Network,
+    config: Config,
+    dataset: Dataset,
+    progress: Progress = silent,
+    memory: Path | None = None,
+    scales: Scales | None = None,
 ) -> Quantization:
     """`model` in integers: calibrated on training images, lowered, fine-tuned, lowered again.
+
+    With `scales` these are taken instead of calibrated ones.
 
     `memory` is where fine-tuning remembers how far it is, as in `training.train`. Validation and test
     images are for the scores alone. ConfigError if the model has no integer form.
     """
     lowerable(model.config)
     assert isinstance(model, Mamba), "lowerable() lets no other network through"
-    scales = calibrated(model, config, dataset)
+    scales = scales or calibrated(model, config, dataset)
     before = lower(config.name, model, scales, config.quantization)
     tuned, history = finetune(model, scales, config, dataset, progress, memory)
     after = lower(config.name, tuned, scales, config.quantization)

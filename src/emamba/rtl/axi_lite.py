@@ -1,11 +1,13 @@
 """The accelerator with a block of registers on AXI4-Lite beside its AXI4-Streams.
 
-`REGISTERS` is the map, which documents and drivers repeat. Words of 32 bits; the two lowest address bits mean nothing.
+`REGISTERS` is the map, which documents and drivers repeat; accelerators whose weights can be loaded have
+`WEIGHT_REGISTERS` too. Words of 32 bits; the two lowest address bits mean nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.back import rtlil
@@ -14,7 +16,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emamba import __version__
+from emamba.rtl import loading
 from emamba.rtl.design import Design
+from emamba.rtl.weights import Region
 
 IDENTITY = int.from_bytes(b"EMBA", "big")
 OKAY, SLAVE_ERROR = 0, 2  # responses
@@ -44,6 +48,10 @@ REGISTERS = (
     Register("STARVED", 0x1C, "R", "cycles in which the input was ready and nothing came"),
     Register("BLOCKED", 0x20, "R", "cycles in which a result waited to be taken"),
 )
+WEIGHT_REGISTERS = (
+    Register("WEIGHT_ADDRESS", 0x24, "R/W", "of the element that WEIGHT_DATA writes next"),
+    Register("WEIGHT_DATA", 0x28, "W", "an element of the weights; WEIGHT_ADDRESS then counts up by one"),
+)
 
 _PORTS = {
     "s_axi_awaddr": In(_ADDRESS_BITS),
@@ -66,6 +74,11 @@ _PORTS = {
     "s_axi_rvalid": Out(1),
     "s_axi_rready": In(1),
 }
+
+
+def register_map(design: Design) -> tuple[Register, ...]:
+    """The words of the map that `design` has."""
+    return REGISTERS + (WEIGHT_REGISTERS if design.regions else ())
 
 
 def register_top(design: Design) -> str:
@@ -100,7 +113,7 @@ class AxiTop(wiring.Component):
         """The registers watch the streams from outside."""
         m = Module()
         m.domains.sync = ClockDomain("sync")
-        m.submodules.registers = registers = Registers(int(self._design.graph_hash[:8], 16))
+        m.submodules.registers = registers = Registers(int(self._design.graph_hash[:8], 16), self._design.regions)
         error = Signal()
         m.submodules.streams = Instance(
             self._design.stream_top,
@@ -110,6 +123,7 @@ class AxiTop(wiring.Component):
             o_frame_error_sticky=Signal(name="unused"),
             **{f"i_{name}": getattr(self, name) for name in self._inputs},
             **{f"o_{name}": getattr(self, name) for name in self._outputs},
+            **{f"i_load__{name}": getattr(registers.load, name) for name in loading.names(self._design.regions)},
         )
         m.d.comb += [
             ClockSignal().eq(self.aclk),
@@ -126,17 +140,19 @@ class AxiTop(wiring.Component):
 
 
 class Registers(wiring.Component):
-    """The words of `REGISTERS` on AXI4-Lite.
+    """The words of `REGISTERS` on AXI4-Lite, and with `regions` those of `WEIGHT_REGISTERS`.
 
-    Parameter: `graph`, the content of GRAPH. Members: `s_axi_*`; `frame`, `error`, `starved`, `blocked`: each cycle in
-    which one is high counts; `soft_reset`, high for 16 cycles. Addresses without a register give SLVERR, and 0 when
-    read; what is written to words that are read only is dropped. Counters go round at 2**32.
+    Parameters: `graph`, the content of GRAPH; `regions` of the weights that can be loaded. Members: `s_axi_*`;
+    `frame`, `error`, `starved`, `blocked`: each cycle in which one is high counts; `soft_reset`, high for 16 cycles;
+    `load`, which drives the core's, if there are regions. Addresses without a register give SLVERR, and 0 when read;
+    what is written to words that are read only is dropped. Counters go round at 2**32.
     Timing: a write every two cycles, address and data in either order, and a read every two; all outputs are registers
     or inverted ones.
     """
 
-    def __init__(self, graph: int) -> None:
-        self._graph = graph
+    def __init__(self, graph: int, regions: Sequence[Region] = ()) -> None:
+        self._graph, self._regions = graph, regions
+        self._words = REGISTERS + (WEIGHT_REGISTERS if regions else ())
         super().__init__(
             {
                 **_PORTS,
@@ -145,6 +161,7 @@ class Registers(wiring.Component):
                 "starved": In(1),
                 "blocked": In(1),
                 "soft_reset": Out(1),
+                **{name: member.flip() for name, member in loading.members(regions).items()},
             }
         )
 
@@ -153,7 +170,7 @@ class Registers(wiring.Component):
         m = Module()
         counters = {name: Signal(32, name=name) for name in ("frames", "errors", "starved_cycles", "blocked_cycles")}
         flag, left = Signal(), Signal(range(_RESET_CYCLES + 1))
-        written = self._write(m)
+        written, data = self._write(m)
         m.d.sync += [
             left.eq(Mux(written["CONTROL"], _RESET_CYCLES, left - self.soft_reset)),
             flag.eq(self.error | (flag & ~written["STATUS"])),
@@ -165,12 +182,23 @@ class Registers(wiring.Component):
         with m.If(self.soft_reset):
             m.d.sync += [flag.eq(0), *(count.eq(0) for count in counters.values())]
         constants = Const(IDENTITY, 32), Const(_version(), 32), Const(self._graph, 32)
-        self._read(m, [*constants, self.soft_reset, flag, *counters.values()])
+        places = [self._load(m, written, data), Const(0)] if self._regions else []
+        self._read(m, [*constants, self.soft_reset, flag, *counters.values(), *places])
         return m
 
-    def _write(self, m: Module) -> dict[str, Value]:
-        """For each word whether a one is written to its bit 0 in this cycle."""
-        address, data = Signal(_ADDRESS_BITS - 2), Signal()
+    def _load(self, m: Module, written: dict[str, Value], data: Value) -> Value:
+        """Writes elements one after the other; the address of the next one."""
+        place = Signal.like(self.load.address, name="weight_address")
+        with m.If(written["WEIGHT_ADDRESS"]):
+            m.d.sync += place.eq(data)
+        with m.If(written["WEIGHT_DATA"]):
+            m.d.sync += place.eq(place + 1)
+        m.d.comb += [self.load.write.eq(written["WEIGHT_DATA"]), self.load.address.eq(place), self.load.data.eq(data)]
+        return place
+
+    def _write(self, m: Module) -> tuple[dict[str, Value], Value]:
+        """For each word whether it is written in this cycle, of `REGISTERS` only with a one in bit 0; and what."""
+        address, data = Signal(_ADDRESS_BITS - 2), Signal(32 if self._regions else 1)
         addressed, filled, strobe = Signal(), Signal(), Signal()
         done = addressed & filled & (~self.s_axi_bvalid | self.s_axi_bready)
         m.d.comb += [self.s_axi_awready.eq(~addressed), self.s_axi_wready.eq(~filled)]
@@ -179,34 +207,36 @@ class Registers(wiring.Component):
         with m.If(self.s_axi_awvalid & self.s_axi_awready):
             m.d.sync += [addressed.eq(1), address.eq(self.s_axi_awaddr[2:])]
         with m.If(self.s_axi_wvalid & self.s_axi_wready):
-            m.d.sync += [filled.eq(1), data.eq(self.s_axi_wdata[0]), strobe.eq(self.s_axi_wstrb[0])]
+            m.d.sync += [filled.eq(1), data.eq(self.s_axi_wdata[: len(data)]), strobe.eq(self.s_axi_wstrb[0])]
         with m.If(done):
             m.d.sync += [
                 addressed.eq(0),
                 filled.eq(0),
                 self.s_axi_bvalid.eq(1),
-                self.s_axi_bresp.eq(_response(address)),
+                self.s_axi_bresp.eq(self._response(address)),
             ]
-        return {it.name: done & data & strobe & (address == it.offset >> 2) for it in REGISTERS}
+        bit = data[0] if self._regions else data
+        flags = {it.name: done & bit & strobe & (address == it.offset >> 2) for it in REGISTERS}
+        whole = {it.name: done & strobe & (address == it.offset >> 2) for it in self._words[len(REGISTERS) :]}
+        return {**flags, **whole}, data
 
     def _read(self, m: Module, words: list[Value]) -> None:
-        """`words` are those of `REGISTERS`, in order."""
+        """`words` are those of the map, in order."""
         address = self.s_axi_araddr[2:]
         m.d.comb += self.s_axi_arready.eq(~self.s_axi_rvalid)
         with m.If(self.s_axi_rready):
             m.d.sync += self.s_axi_rvalid.eq(0)
         with m.If(self.s_axi_arvalid & self.s_axi_arready):
-            m.d.sync += [self.s_axi_rvalid.eq(1), self.s_axi_rresp.eq(_response(address)), self.s_axi_rdata.eq(0)]
+            m.d.sync += [self.s_axi_rvalid.eq(1), self.s_axi_rresp.eq(self._response(address)), self.s_axi_rdata.eq(0)]
             with m.Switch(address):
-                for register, word in zip(REGISTERS, words, strict=True):
+                for register, word in zip(self._words, words, strict=True):
                     with m.Case(register.offset >> 2):
                         m.d.sync += self.s_axi_rdata.eq(word)
 
-
-def _response(address: Value) -> Value:
-    """Whether there is a register at the word `address`."""
-    known = Cat(address == register.offset >> 2 for register in REGISTERS).any()
-    return Value.cast(Mux(known, OKAY, SLAVE_ERROR))
+    def _response(self, address: Value) -> Value:
+        """Whether there is a register at the word `address`."""
+        known = Cat(address == register.offset >> 2 for register in self._words).any()
+        return Value.cast(Mux(known, OKAY, SLAVE_ERROR))
 
 
 def _version() -> int:

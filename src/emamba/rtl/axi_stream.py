@@ -13,6 +13,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from emamba.rtl import loading
 from emamba.rtl.design import Design, Port
 from emamba.rtl.pipeline import counter
 from emamba.rtl.stream import Skid, beats, elements
@@ -31,7 +32,8 @@ class AxiStreamTop(wiring.Component):
 
     Members: `aclk`, `aresetn` (synchronous, active low); `s_axis_*`, one packet a frame; `m_axis_*`, one packet for
     each that came in, with `m_axis_tuser` high in the last beat if that one had a wrong length; `frame_error`, high
-    for a cycle when this is seen; `frame_error_sticky`, high from then on until a reset.
+    for a cycle when this is seen; `frame_error_sticky`, high from then on until a reset; `load`, which is the core's,
+    if weights can be loaded.
     Timing: a cycle more than the core at each end, where all outputs are registers but `s_axis_tready`, which is a
     function of registers. Cycles a frame are those of the core.
     """
@@ -53,6 +55,7 @@ class AxiStreamTop(wiring.Component):
                 "m_axis_tuser": Out(1),
                 "frame_error": Out(1),
                 "frame_error_sticky": Out(1),
+                **loading.members(design.regions),
             }
         )
 
@@ -93,6 +96,7 @@ class AxiStreamTop(wiring.Component):
             o_output__payload=Value.cast(output.payload),
             o_output__valid=output.valid,
             i_output__ready=output.ready,
+            **{f"i_load__{name}": getattr(self.load, name) for name in loading.names(self._design.regions)},
         )
 
 

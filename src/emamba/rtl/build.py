@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from amaranth.back import rtlil
@@ -9,7 +10,6 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emamba.fixed import Integer
 from emamba.graph import (
     Activation,
     Add,
@@ -25,7 +25,7 @@ from emamba.graph import (
     Scan,
     content_hash,
 )
-from emamba.graph.bounds import accumulator
+from emamba.rtl import loading, weights
 from emamba.rtl.buffers import fifo_beats
 from emamba.rtl.convolution import ConvolutionStage
 from emamba.rtl.design import Design, Port, Stage
@@ -39,16 +39,21 @@ from emamba.rtl.scan import ScanStage
 from emamba.rtl.serial_scan import SerialScanStage
 from emamba.rtl.solver import fold
 from emamba.rtl.stream import Fork, Skid, beats, moves
+from emamba.rtl.weights import Region
 
 
-def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | None = None) -> Design:
+def build(
+    graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | None = None, loadable: bool = False
+) -> Design:
     """The accelerator for a checked `graph` that takes a token every `interval_cycles` cycles.
 
-    `foldings` of its operations, as `wishes.solve` gives them; without, it is the smallest one.
+    `foldings` of its operations, as `wishes.solve` gives them; without, it is the smallest one. If it is `loadable`,
+    weights lie in memories that can be written: `Design.regions` says where.
     """
     foldings = foldings or fold(graph, interval_cycles)
     top = f"emamba_{graph.name}"
-    text = rtlil.convert(Accelerator(graph, foldings), name=top, emit_src=False)
+    regions = weights.loadable(graph, foldings) if loadable else ()
+    text = rtlil.convert(Accelerator(graph, foldings, regions), name=top, emit_src=False)
     ports = tuple(_port(graph, op, foldings) for op in graph.operations)
     stages = tuple(
         Stage(
@@ -61,7 +66,8 @@ def build(graph: Graph, interval_cycles: int, foldings: dict[str, Folding] | Non
         )
         for op, folded in zip(graph.operations, foldings.values(), strict=True)
     )
-    return Design(graph.name, top, text, interval_cycles, ports[0], ports[-1], stages, ports, content_hash(graph))
+    hashed = content_hash(graph)
+    return Design(graph.name, top, text, interval_cycles, ports[0], ports[-1], stages, ports, hashed, regions)
 
 
 def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:
@@ -69,19 +75,21 @@ def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:
 
 
 class Accelerator(wiring.Component):
-    """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out.
+    """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out; with `regions` the port
+    `load`, which writes an element of them in each cycle, read from the next but one on.
 
     Timing: a frame in as many cycles as its slowest stage needs; each stage works on a token of its own. FIFOs lie
     on the shorter of two paths that meet, deep enough for the tokens that are under way on the longer one.
     """
 
-    def __init__(self, graph: Graph, foldings: dict[str, Folding]) -> None:
-        self._graph, self._foldings = graph, foldings
+    def __init__(self, graph: Graph, foldings: dict[str, Folding], regions: Sequence[Region] = ()) -> None:
+        self._graph, self._foldings, self._regions = graph, foldings, regions
         first, last = graph.input, graph.output
         super().__init__(
             {
                 "input": In(beats(first.dtype, foldings[first.name].output)),
                 "output": Out(beats(last.dtype, foldings[last.name].output)),
+                **loading.members(regions),
             }
         )
 
@@ -90,8 +98,12 @@ class Accelerator(wiring.Component):
         m = Module()
         open_ends: dict[str, list[stream.Interface]] = {}
         depths = fifo_beats(self._graph, self._foldings)
+        loader = self._loader(m) if self._regions else None
         for op in self._graph.operations:
-            component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name])
+            regions = weights.of(self._regions, op.name)
+            component = m.submodules[op.name] = stage(self._graph, op, self._foldings[op.name], regions)
+            if loader and regions:
+                wiring.connect(m, getattr(loader, f"to_{op.name}"), component.load)
             if isinstance(component, Skid):
                 wiring.connect(m, wiring.flipped(self.input), component.source)
             for index, (port, name) in enumerate(zip(_ports(op), op.sources, strict=True)):
@@ -103,6 +115,12 @@ class Accelerator(wiring.Component):
             open_ends[op.name] = self._forked(m, op, component.output)
         wiring.connect(m, open_ends[self._graph.output.name].pop(), wiring.flipped(self.output))
         return m
+
+    def _loader(self, m: Module) -> loading.Loader:
+        """What takes weights from the port `load` to the stages."""
+        m.submodules.weight_loader = loader = loading.Loader(self._regions)
+        wiring.connect(m, wiring.flipped(self.load), loader.load)
+        return loader
 
     def _link(self, op: Operation, index: int, depth: int) -> Link:
         """The link into source `index` of `op`, with room for `depth` beats."""
@@ -130,29 +148,37 @@ class Accelerator(wiring.Component):
         m.d.comb += Signal(name=f"busy_{op.name}").eq(busy)
 
 
-def stage(graph: Graph, op: Operation, folding: Folding) -> wiring.Component:
-    """The component that repeats `op`; its source members are named as the operation's fields."""
+def stage(
+    graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, Region] | None = None
+) -> wiring.Component:
+    """The component that repeats `op`; its source members are named as the operation's fields.
+
+    With `regions` by array, its weights lie in memories with a port `load`.
+    """
     types = [graph[name].dtype for name in op.sources]
     lanes = folding.output
     match op:
         case Input():
             return Skid(op.dtype, lanes)
         case Linear():
-            return LinearStage(op, types[0], _sums(graph, op), folding.sources[0], lanes, folding.by_rows)
+            sums = weights.sums(graph, op, regions)
+            return LinearStage(op, types[0], sums, folding.sources[0], lanes, folding.by_rows, regions)
         case Convolution():
-            tokens = graph.frame_tokens(op.source)
-            return ConvolutionStage(op, types[0], _sums(graph, op), tokens, lanes, folding.taps)
+            sums, tokens = weights.sums(graph, op, regions), graph.frame_tokens(op.source)
+            return ConvolutionStage(op, types[0], sums, tokens, lanes, folding.taps, regions)
         case RangeNorm():
             return RangeNormStage(op, types[0], lanes)
         case Activation():
             return ActivationStage(op, types[0], lanes)
         case Scan():
             named = dict(zip(_ports(op), types, strict=True))
-            return SerialScanStage(op, named) if folding.steps > 1 else ScanStage(op, named, lanes, folding.states)
+            if folding.steps > 1:
+                return SerialScanStage(op, named, regions)
+            return ScanStage(op, named, lanes, folding.states, regions)
         case Multiply() | Add():
             return PairStage(op, types[0], types[1], lanes)
         case Pool():
-            return PoolStage(op, types[0], _sums(graph, op), graph.frame_tokens(op.source), lanes)
+            return PoolStage(op, types[0], weights.sums(graph, op), graph.frame_tokens(op.source), lanes)
         case Flatten():
             return FlattenStage(op, graph.frame_tokens(op.name), lanes)
         case _:
@@ -170,9 +196,3 @@ def _ports(op: Operation) -> tuple[str, ...]:
             return ("left", "right")
         case _:
             return ("source",)
-
-
-def _sums(graph: Graph, op: Operation) -> Integer:
-    """The type of the sums of `op`."""
-    types = {name: graph[name].dtype for name in op.sources}
-    return accumulator(op, types, graph.frame_tokens(op.sources[0]))

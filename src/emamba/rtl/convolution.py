@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
@@ -11,9 +13,11 @@ from amaranth.lib.wiring import In, Out
 from emamba.fixed import Integer, Integers
 from emamba.graph import Convolution
 from emamba.rtl.fixed import shape, times, unpack
+from emamba.rtl.loading import Weights
 from emamba.rtl.pipeline import counter, delayed, rom, total
 from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, beats, elements, moves
+from emamba.rtl.weights import Region, convolution
 
 SPARE = 3  # words: the output's own, one that arrives meanwhile, and one that is read a move later than counted
 
@@ -35,18 +39,29 @@ class ConvolutionStage(wiring.Component):
         Of a frame: `op.columns` in each row of the grid.
     lanes, taps
         Channels a beat, and taps of the window in each cycle: `lanes * taps` multipliers, `taps` read ports.
+    regions
+        By array: weights and bias lie in memories with a port `load`. Without, they are constants.
 
     Timing: `(channels / lanes) * (high * wide / taps)` cycles a token.
     """
 
     def __init__(
-        self, op: Convolution, source: Integer, accumulator: Integer, tokens: int, lanes: int, taps: int
+        self,
+        op: Convolution,
+        source: Integer,
+        accumulator: Integer,
+        tokens: int,
+        lanes: int,
+        taps: int,
+        regions: Mapping[str, Region] | None = None,
     ) -> None:
         self._op, self._source, self._accumulator = op, source, accumulator
         self._tokens, self._lanes, self._taps = tokens, lanes, taps
         self._beats, self._groups = op.channels // lanes, op.weight[0].size // taps
         self._depth = depth(op, self._beats)
-        super().__init__({"source": In(beats(source, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)})
+        self._weights = Weights(op, regions or convolution(op, lanes, taps), bool(regions))
+        ports = {"source": In(beats(source, lanes)), "output": Out(beats(op.dtype, lanes)), "busy": Out(1)}
+        super().__init__({**ports, **self._weights.members})
 
     def elaborate(self, platform: object) -> Module:
         """Move 1: addresses. 2: words and weights. 3: factors. Then multiply, add, accumulate; round and saturate."""
@@ -67,11 +82,11 @@ class ConvolutionStage(wiring.Component):
 
         words, inside = self._window(m, advance, group, row, column, done)
         index = delayed(m, advance, Value.cast(index))
-        weights = rom(m, "weight", self._weight_rows(), Integer.holding(op.weight), index, advance)
+        weights = self._weights.read(m, self, "weight", index, advance)
         sums, cycles = self._products(m, advance, words, inside, weights)
         late = 4 + cycles
         place = delayed(m, advance, Value.cast(beat), late - 1)
-        bias = rom(m, "bias", op.bias.reshape(self._beats, -1), Integer.holding(op.bias), place, advance)
+        bias = self._weights.read(m, self, "bias", place, advance)
         begins = delayed(m, advance, group == 0, late)
         valid = delayed(m, advance, Value.cast(step), late, reset=True)
         totals = self._accumulated(m, valid & advance, begins, sums, bias)
@@ -122,11 +137,6 @@ class ConvolutionStage(wiring.Component):
             on_grid = _within(Value.cast(row + down), self._tokens // self._op.columns)
             inside.append(delayed(m, advance, on_grid & _within(Value.cast(column + right), self._op.columns)))
         return words, inside
-
-    def _weight_rows(self) -> list[Integers]:
-        """The words of the ROM, one a step; taps of a lane together."""
-        tiles = self._op.weight.reshape(self._beats, self._lanes, self._groups, self._taps)
-        return list(tiles.transpose(0, 2, 1, 3).reshape(self._beats * self._groups, -1))
 
     def _products(
         self, m: Module, advance: Value, words: list[list[Value]], inside: list[Value], weights: list[Value]

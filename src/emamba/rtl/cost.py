@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import lcm
 from typing import assert_never
 
@@ -23,8 +24,7 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.graph.bounds import accumulator
-from emamba.rtl import curve, serial_scan
+from emamba.rtl import curve, serial_scan, weights
 from emamba.rtl.convolution import depth, tap_places
 from emamba.rtl.fixed import narrows
 from emamba.rtl.folding import Folding
@@ -38,6 +38,7 @@ from emamba.rtl.primitives import (
     delay,
     exit_,
     fifo,
+    loadable,
     look_up,
     queue,
     ram,
@@ -48,6 +49,29 @@ from emamba.rtl.primitives import (
     skid,
     total,
 )
+from emamba.rtl.weights import Region
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The memories of an operation's arrays, which are `loaded` or constant."""
+
+    regions: Mapping[str, Region]
+    loaded: bool
+
+    def bits(self, name: str) -> int:
+        """Of an element."""
+        return self.regions[name].dtype.bits
+
+    @property
+    def cost(self) -> Cost:
+        """All of them."""
+        return total([self._cost(it) for it in self.regions.values()])
+
+    def _cost(self, it: Region) -> Cost:
+        if self.loaded:
+            return loadable(it.words, it.lanes, it.dtype.bits)
+        return rom(it.words, it.lanes * it.dtype.bits)
 
 
 def fork(readers: int) -> Cost:
@@ -55,25 +79,27 @@ def fork(readers: int) -> Cost:
     return Cost(ff=readers, lut=2.5 * readers) if readers > 1 else Cost()
 
 
-def stage(graph: Graph, op: Operation, folding: Folding) -> Cost:
-    """The component of `op` when folded so."""
+def stage(graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, Region] | None = None) -> Cost:
+    """The component of `op` when folded so; with `regions` by array, weights can be loaded."""
     types = [graph[name].dtype for name in op.sources]
     lanes = folding.output
+    tables = _Tables(regions or weights.regions(op, folding), bool(regions))
     match op:
         case Input():
             return skid(op.dtype, lanes)
         case Linear():
-            sums = accumulator(op, {op.source: types[0]}, graph.frame_tokens(op.source))
-            return _linear(op, types[0], sums, folding)
+            return _linear(op, types[0], weights.sums(graph, op, regions), folding, tables)
         case Convolution():
             tokens = graph.frame_tokens(op.source)
-            return _convolution(op, types[0], accumulator(op, {op.source: types[0]}, tokens), tokens, folding)
+            return _convolution(op, types[0], weights.sums(graph, op, regions), tokens, folding, tables)
         case RangeNorm():
             return _range_norm(op, types[0], lanes)
         case Activation():
             return exit_(op.dtype, lanes) + look_up(op.curve) * lanes + delay(1, curve.cycles(op.curve))
         case Scan():
-            return _serial_scan(op, types) if folding.steps > 1 else _scan(op, types, lanes, folding.states)
+            if folding.steps > 1:
+                return _serial_scan(op, types, tables)
+            return _scan(op, types, lanes, folding.states, tables)
         case Multiply():
             bits = types[0].bits + types[1].bits
             product = Cost(multipliers=1) + registers(2 * bits) + rounded(bits, op.shift, op.dtype)
@@ -84,11 +110,17 @@ def stage(graph: Graph, op: Operation, folding: Folding) -> Cost:
             held = registers(types[0].bits + types[1].bits)
             return exit_(op.dtype, lanes) + (held + summed) * lanes + registers(4)
         case Pool():
-            return _pool(op, accumulator(op, {op.source: types[0]}, graph.frame_tokens(op.source)), lanes)
+            return _pool(op, weights.sums(graph, op), lanes)
         case Flatten():
             return Cost()
         case _:
             assert_never(op)
+
+
+def loader(regions: Sequence[Region]) -> Cost:
+    """A `Loader` of `regions`: its registers, and the choice of a stage."""
+    tensors = {region.tensor for region in regions}
+    return registers(1 + sum(weights.widths(regions))) + Cost(lut=1.5 * len(tensors))
 
 
 def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:
@@ -102,11 +134,11 @@ def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:
     return cost
 
 
-def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding) -> Cost:
+def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables: _Tables) -> Cost:
     inputs, outputs = folding.sources[0], folding.output
     columns, rows = op.weight.shape[1] // inputs, op.channels // outputs
-    weight, bias = Integer.holding(op.weight).bits, Integer.holding(op.bias).bits
-    product = source.bits + (weight if rows * columns > 1 else constant_bits(op.weight))
+    weight, constant = tables.bits("weight"), rows * columns == 1 and not tables.loaded
+    product = source.bits + (constant_bits(op.weight) if constant else weight)
     bursts = columns > 1 and rows > 1 and not folding.by_rows
     tree, moves = adder_tree(inputs, product)
     fetch = factor_moves(rows * columns)
@@ -120,9 +152,8 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding) -> Cos
     return (
         (_replay(inputs * source.bits + 1, columns, rows) if folding.by_rows else Cost())
         + registers(inputs * source.bits * (1 + fetch) + 2)
-        + rom(rows * columns, inputs * outputs * weight)
+        + tables.cost
         + registers(inputs * outputs * weight * (fetch - 1))
-        + rom(rows, outputs * bias)
         + (Cost(multipliers=1) + registers(product)) * (inputs * outputs)
         + lane * outputs
         + control
@@ -136,11 +167,12 @@ def _replay(bits: int, count: int, times: int) -> Cost:
     return ram(2 * count, bits) + control
 
 
-def _convolution(op: Convolution, source: Integer, sums: Integer, tokens: int, folding: Folding) -> Cost:
+def _convolution(
+    op: Convolution, source: Integer, sums: Integer, tokens: int, folding: Folding, tables: _Tables
+) -> Cost:
     lanes, taps, window = folding.output, folding.taps, op.weight[0].size
     beats, groups = op.channels // lanes, window // taps
-    weight, bias = Integer.holding(op.weight).bits, Integer.holding(op.bias).bits
-    words, product = depth(op, beats), source.bits + weight
+    words, product = depth(op, beats), source.bits + tables.bits("weight")
     places, grid = Integer.holding(np.array(tap_places(op, beats, groups))).bits, (tokens // op.columns, op.columns)
     address, around = (words - 1).bit_length(), sum((side - 1).bit_length() for side in grid)
     tree, moves = adder_tree(taps, product)
@@ -152,8 +184,7 @@ def _convolution(op: Convolution, source: Integer, sums: Integer, tokens: int, f
         + tap * taps
         + ram(words, lanes * source.bits, ports=taps)
         + rom(groups, 3 * taps * places)
-        + rom(beats * groups, lanes * taps * weight)
-        + rom(beats, lanes * bias)
+        + tables.cost
         + total([counter(it) for it in (groups, beats, groups * beats, words, words, tokens, words, *grid)])
         + registers(address + around + (groups * beats - 1).bit_length())
         + delay((beats - 1).bit_length(), moves + 3)
@@ -186,12 +217,12 @@ def _range_norm(op: RangeNorm, source: Integer, lanes: int) -> Cost:
     )
 
 
-def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cost:
+def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int, tables: _Tables) -> Cost:
     x, delta, b, c = (dtype.bits for dtype in types)
     beats, groups, lanes = op.channels // channels, op.states // states, channels * states
     words, late = beats * groups, curve.cycles(op.decay)
     fetch = factor_moves(words)
-    rate, skip = Integer.holding(op.rate).bits, Integer.holding(op.skip).bits
+    rate, skip = tables.bits("rate"), tables.bits("skip")
     decay = Integer.between(*op.decay.limits).bits
     drive = delta + x + b - max(op.drive_shift, 0) + 1
     kept = decay + op.state.bits + 1
@@ -218,8 +249,7 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cos
     return (
         (lane + Cost(multipliers=4)) * lanes
         + (channel + tree + Cost(multipliers=2)) * channels
-        + rom(words, lanes * rate)
-        + rom(beats, channels * skip)
+        + tables.cost
         + ram(words, lanes * op.state.bits)
         + delay(states * b, 1 + fetch)
         + delay(states * c, late + 3 + fetch)
@@ -233,10 +263,10 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int) -> Cos
     )
 
 
-def _serial_scan(op: Scan, types: Sequence[Integer]) -> Cost:
+def _serial_scan(op: Scan, types: Sequence[Integer], tables: _Tables) -> Cost:
     x, delta, b, c = (dtype.bits for dtype in types)
     when, words = serial_scan.schedule(op), op.channels * op.states
-    rate, skip = Integer.holding(op.rate).bits, Integer.holding(op.skip).bits
+    rate, skip = tables.bits("rate"), tables.bits("skip")
     decay, state = Integer.between(*op.decay.limits).bits, op.state.bits
     operands = max(delta + 1, decay + 1, c) + max(rate, state), max(delta + 1, b, skip) + delta + x
     products = operands[0] + operands[1]
@@ -247,8 +277,7 @@ def _serial_scan(op: Scan, types: Sequence[Integer]) -> Cost:
         + registers(2 * products)
         + Cost(lut=1.2 * products + 2 * state + op.states * (b + c) / 2 + result)
         + Cost(lut=op.compute.bits if narrows(op.compute, op.decay_fraction, op.state) else 0)
-        + rom(words, rate)
-        + rom(op.channels, skip)
+        + tables.cost
         + ram(words, state)
         + look_up(op.decay)
         + delay(decay, when.decay - 3 - when.look_up)

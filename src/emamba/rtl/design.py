@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emamba.fixed import Integer
+from emamba.rtl.weights import Region
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Design:
 
     `rtlil` is what Yosys reads; its top module `top` has the streams `input` and `output`, and inside,
     for observation, wires `tap_<tensor>_{payload,valid,ready}` and `busy_<stage>`. `graph_hash` is the graph's content
-    hash.
+    hash. `regions` are the memories of weights that can be loaded; without any, weights are constants.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Design:
     stages: tuple[Stage, ...]
     taps: tuple[Port, ...]
     graph_hash: str
+    regions: tuple[Region, ...] = ()
 
     @property
     def stream_top(self) -> str:

@@ -20,7 +20,7 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import cost, curve
+from emamba.rtl import cost, curve, weights
 from emamba.rtl.buffers import fifo_beats
 from emamba.rtl.folding import Folding
 from emamba.rtl.performance import Performance, performance
@@ -48,7 +48,7 @@ class Estimate:
 
 
 def estimate(graph: Graph, foldings: Mapping[str, Folding]) -> Estimate:
-    """The accelerator that `rtl.build` makes of `graph` with `foldings`."""
+    """The accelerator that `rtl.build` makes of `graph` with `foldings`, weights in ROMs."""
     return Estimate(components(graph, foldings), performance(graph, foldings), products(graph))
 
 
@@ -74,8 +74,8 @@ def _products(op: Operation) -> int:
             assert_never(op)
 
 
-def components(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, Cost]:
-    """The cost of each stage by its name, and of all links and all forks."""
+def components(graph: Graph, foldings: Mapping[str, Folding], loadable: bool = False) -> dict[str, Cost]:
+    """The cost of each stage by its name, of all links, all forks, and the port for weights if they are `loadable`."""
     depths = fifo_beats(graph, foldings)
     links = [
         cost.link(
@@ -88,5 +88,13 @@ def components(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, Cost]
         for index, name in enumerate(op.sources)
     ]
     forks = [cost.fork(sum(op.name in other.sources for other in graph.operations)) for op in graph.operations]
-    stages = {op.name: cost.stage(graph, op, foldings[op.name]) for op in graph.operations}
-    return {**stages, "links": total(links), "forks": total(forks)}
+    regions = weights.loadable(graph, foldings) if loadable else ()
+    stages = {
+        op.name: cost.stage(graph, op, foldings[op.name], weights.of(regions, op.name)) for op in graph.operations
+    }
+    return {
+        **stages,
+        "links": total(links),
+        "forks": total(forks),
+        **({"weight_loader": cost.loader(regions)} if regions else {}),
+    }

@@ -1,19 +1,22 @@
-"""The linear stage: a matrix in a ROM, a tile of it multiplied in each cycle."""
+"""The linear stage: a matrix in a memory, a tile of it multiplied in each cycle."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emamba.fixed import Integer, Integers
+from emamba.fixed import Integer
 from emamba.graph import Linear
 from emamba.rtl.fixed import shape
-from emamba.rtl.pipeline import counter, delayed, factor_moves, rom, total
+from emamba.rtl.loading import Weights
+from emamba.rtl.pipeline import counter, delayed, factor_moves, total
 from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, Replay, beats, moves
+from emamba.rtl.weights import Region, linear
 
 
 class LinearStage(wiring.Component):
@@ -32,17 +35,28 @@ class LinearStage(wiring.Component):
         Columns and rows of the tile: `inputs * outputs` multipliers.
     by_rows
         Row by row instead of beat by beat.
+    regions
+        By array: weights and bias lie in memories with a port `load`. Without, they are constants.
 
     Timing: `(columns / inputs) * (rows / outputs)` cycles a token.
     """
 
     def __init__(
-        self, op: Linear, source: Integer, accumulator: Integer, inputs: int, outputs: int, by_rows: bool = False
+        self,
+        op: Linear,
+        source: Integer,
+        accumulator: Integer,
+        inputs: int,
+        outputs: int,
+        by_rows: bool = False,
+        regions: Mapping[str, Region] | None = None,
     ) -> None:
         self._op, self._source, self._accumulator = op, source, accumulator
         self._inputs, self._outputs, self._by_rows = inputs, outputs, by_rows
         self._columns, self._rows = op.weight.shape[1] // inputs, op.channels // outputs
-        super().__init__({"source": In(beats(source, inputs)), "output": Out(beats(op.dtype, outputs)), "busy": Out(1)})
+        self._weights = Weights(op, regions or linear(op, inputs, outputs, by_rows), bool(regions))
+        ports = {"source": In(beats(source, inputs)), "output": Out(beats(op.dtype, outputs)), "busy": Out(1)}
+        super().__init__({**ports, **self._weights.members})
 
     def elaborate(self, platform: object) -> Module:
         """Hold a beat; read weights; multiply; add up; accumulate over beats; round and saturate."""
@@ -71,13 +85,13 @@ class LinearStage(wiring.Component):
             m.d.sync += [waiting.eq(1), held.eq(source.payload)]
 
         fetch = factor_moves(self._rows * self._columns)
-        weights = rom(m, "weight", self._weight_rows(), Integer.holding(self._op.weight), address, advance)
+        weights = self._weights.read(m, self, "weight", address, advance)
         weights = delayed(m, advance, weights, fetch - 1)
         x = delayed(m, advance, [held.data[lane] for lane in range(self._inputs)], fetch)
         sums, cycles = self._products(m, advance, x, weights)
         cycles += fetch - 1
         bias_row = delayed(m, advance, Value.cast(row), cycles)
-        bias = rom(m, "bias", self._op.bias.reshape(self._rows, -1), Integer.holding(self._op.bias), bias_row, advance)
+        bias = self._weights.read(m, self, "bias", bias_row, advance)
         valid = delayed(m, advance, Value.cast(waiting), cycles + 1, reset=True)
         begins = delayed(m, advance, column == 0, cycles + 1)
         ends = delayed(m, advance, last_column, cycles + 1)
@@ -94,12 +108,6 @@ class LinearStage(wiring.Component):
         m.submodules.replay = replay = Replay(self._source, self._inputs, self._columns, self._rows)
         wiring.connect(m, wiring.flipped(self.source), replay.source)
         return replay.output
-
-    def _weight_rows(self) -> list[Integers]:
-        """The words of the ROM: tiles in the order of use, rows of the matrix within a tile together."""
-        tiles = self._op.weight.reshape(self._rows, self._outputs, self._columns, self._inputs)
-        order = (0, 2, 1, 3) if self._by_rows else (2, 0, 1, 3)
-        return list(tiles.transpose(order).reshape(self._rows * self._columns, -1))
 
     def _products(self, m: Module, advance: Value, x: list[Value], weights: list[Value]) -> tuple[list[Value], int]:
         """For each row of the tile the sum of its products, and the moves that takes."""

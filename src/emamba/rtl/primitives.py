@@ -99,6 +99,14 @@ def rom(words: int, bits: int) -> Cost:
     return Cost(rom_bits=words * bits, ff=bits, lut=lut)
 
 
+def loadable(words: int, lanes: int, bits: int) -> Cost:
+    """A memory of weights of which each element is written by itself; one word is registers."""
+    enables = Cost(lut=lanes)
+    if words == 1:
+        return registers(lanes * bits) + enables
+    return ram(words, lanes * bits) + enables
+
+
 def ram(words: int, bits: int, ports: int = 1) -> Cost:
     """A RAM with a register behind each of its read ports, which is part of a block RAM."""
     in_blocks = _LUTRAM_COST * bits * ceil(words / 64) > _BLOCK_COST * _half_blocks(words, bits)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from emamba.fixed import Integer, Integers
+from emamba.fixed import Integer
 from emamba.graph import Scan
 from emamba.rtl import curve
 from emamba.rtl.fixed import requantize, requantize_saturated, round_shift, unpack
-from emamba.rtl.pipeline import counter, delayed, factor_moves, rom, total
+from emamba.rtl.loading import Weights
+from emamba.rtl.pipeline import counter, delayed, factor_moves, total
 from emamba.rtl.stream import Exit, beats, elements
+from emamba.rtl.weights import Region, scan
 
 LOOP = 3
 """Moves from reading a state to the move in which its successor can be read."""
@@ -51,13 +53,22 @@ class ScanStage(wiring.Component):
     until the last step of the token. States lie in a memory, one word a step; the word comes round
     only once a token, so that its read, multiply and write are pipelined.
 
-    Parameters: `op`, element types of its sources, lanes.
+    Parameters: `op`, element types of its sources, lanes; `regions` by array, if rates and skips lie in memories with a
+    port `load` instead of ROMs.
     Timing: `cycles()` a token.
     """
 
-    def __init__(self, op: Scan, types: dict[str, Integer], channels: int, states: int) -> None:
+    def __init__(
+        self,
+        op: Scan,
+        types: dict[str, Integer],
+        channels: int,
+        states: int,
+        regions: Mapping[str, Region] | None = None,
+    ) -> None:
         self._op, self._types, self._channels, self._states = op, types, channels, states
         self._beats, self._groups = op.channels // channels, op.states // states
+        self._weights = Weights(op, regions or scan(op, channels, states), bool(regions))
         super().__init__(
             {
                 "x": In(beats(types["x"], channels)),
@@ -66,6 +77,7 @@ class ScanStage(wiring.Component):
                 "c": In(beats(types["c"], op.states)),
                 "output": Out(beats(op.dtype, channels)),
                 "busy": Out(1),
+                **self._weights.members,
             }
         )
 
@@ -79,7 +91,7 @@ class ScanStage(wiring.Component):
         late = curve.cycles(op.decay)
 
         fetch = self._fetch
-        rate = rom(m, "rate", self._words(op.rate), Integer.holding(op.rate), at.index, advance)
+        rate = self._weights.read(m, self, "rate", at.index, advance)
         rate = delayed(m, advance, rate, fetch - 1)
         x = delayed(m, advance, elements(self.x, self._channels), fetch)
         delta = delayed(m, advance, elements(self.delta, self._channels), fetch)
@@ -170,7 +182,7 @@ class ScanStage(wiring.Component):
             value, more = total(m, advance, products[lane * self._states : (lane + 1) * self._states])
             sums.append(value)
         late += 1 + more
-        skip = rom(m, "skip", list(op.skip.reshape(self._beats, -1)), Integer.holding(op.skip), at.channel, advance)
+        skip = self._weights.read(m, self, "skip", at.channel, advance)
         skip = delayed(m, advance, skip, self._fetch - 1)
         skipped = delayed(m, advance, [Value.cast(s * v) for s, v in zip(skip, x, strict=True)])
         skipped = delayed(m, advance, [round_shift(value, op.skip_shift) for value in skipped], late - 1 - self._fetch)
@@ -191,11 +203,6 @@ class ScanStage(wiring.Component):
                 m.d.sync += register.eq(Mux(begins, skip, register) + value)
             results.append(register)
         return results
-
-    def _words(self, rate: Integers) -> list[Integers]:
-        """`rate` [channels, states] as words, one a step."""
-        tiles = rate.reshape(self._beats, self._channels, self._groups, self._states)
-        return list(np.transpose(tiles, (0, 2, 1, 3)).reshape(self._beats * self._groups, -1))
 
     def _chosen(self, name: str, group: Value) -> list[Value]:
         """The states of the beat at port `name` that `group` selects."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,8 +16,10 @@ from emamba.fixed import Integer
 from emamba.graph import Scan
 from emamba.rtl import curve
 from emamba.rtl.fixed import requantize, requantize_saturated, round_shift, shape
-from emamba.rtl.pipeline import counter, delayed, rom
+from emamba.rtl.loading import Weights
+from emamba.rtl.pipeline import counter, delayed
 from emamba.rtl.stream import Exit, beats, elements
+from emamba.rtl.weights import Region, scan
 
 STEPS = 3
 """Cycles a state."""
@@ -76,13 +79,15 @@ class SerialScanStage(wiring.Component):
     A free-running counter of three slots says whose turn a multiplier is, so a state begins in slot 0 only; then all
     sources have to be there. States lie in a memory and come round once a token.
 
-    Parameters: `op`, element types of its sources. Timing: `3 * channels * states` cycles a token.
+    Parameters: `op`, element types of its sources; `regions` as those of `ScanStage`.
+    Timing: `3 * channels * states` cycles a token.
     """
 
-    def __init__(self, op: Scan, types: dict[str, Integer]) -> None:
+    def __init__(self, op: Scan, types: dict[str, Integer], regions: Mapping[str, Region] | None = None) -> None:
         self._op, self._types, self._when = op, types, schedule(op)
         ports = {name: In(beats(types[name], op.states if name in ("b", "c") else 1)) for name in types}
-        super().__init__({**ports, "output": Out(beats(op.dtype, 1)), "busy": Out(1)})
+        self._weights = Weights(op, regions or scan(op, 1, 1), bool(regions))
+        super().__init__({**ports, "output": Out(beats(op.dtype, 1)), "busy": Out(1), **self._weights.members})
 
     def elaborate(self, platform: object) -> Module:
         """Both multipliers by slot; rate to decay, decay and drive to the state, the state to the readout."""
@@ -95,9 +100,9 @@ class SerialScanStage(wiring.Component):
 
         x, delta = elements(self.x, 1)[0], elements(self.delta, 1)[0]
         b, c = (self._chosen(name, state) for name in ("b", "c"))
-        rate = rom(m, "rate", op.rate.reshape(-1, 1), Integer.holding(op.rate), word, advance)[0]
+        rate = self._weights.read(m, self, "rate", word, advance)[0]
         at = delayed(m, advance, channel, when.skip - 1)
-        skip = rom(m, "skip", op.skip.reshape(-1, 1), Integer.holding(op.skip), at, advance)[0]
+        skip = self._weights.read(m, self, "skip", at, advance)[0]
         driven, other = Signal(self._driven), Signal(shape(op.state))  # products and states that come back
         decay, new = Signal(shape(Integer.between(*op.decay.limits))), Signal(shape(op.state))
 
@@ -130,7 +135,7 @@ class SerialScanStage(wiring.Component):
 
     @property
     def _argument_bits(self) -> int:
-        return self._types["delta"].bits + Integer.holding(self._op.rate).bits
+        return self._types["delta"].bits + self._weights.dtype("rate").bits
 
     def _control(self, m: Module, advance: Value, slot: Value) -> tuple[Value, Value, Value, Value]:
         """Whether a state begins, and which: its number in the channel, its channel, its number in the token."""
