@@ -38,7 +38,6 @@ from emamba.graph import (
     check,
 )
 
-
 UINT4 = Integer(4, signed=False)
 
 

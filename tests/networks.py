@@ -52,8 +52,8 @@ def random_network(seed: int) -> Case:
     """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
 
     Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
-    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several, another fourth
-    with a table.
+    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several, and
+    another fourth with a table.
     """
     rng = np.random.default_rng(seed)
     tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))

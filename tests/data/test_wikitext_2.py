@@ -69,7 +69,9 @@ def test_missing_cut_and_garbled_files_are_named(folder):
         load_dataset("wikitext-2", folder.parent)
     write_packed(folder, TEXTS)
     (folder / "wiki.valid.tokens.xz").write_bytes(lzma.compress(b"x" * 256))
-    with pytest.raises(DataError, match=r"wiki.valid.tokens.xz: holds 256 bytes; a frame and the byte behind it are 257"):
+    with pytest.raises(
+        DataError, match=r"wiki.valid.tokens.xz: holds 256 bytes; a frame and the byte behind it are 257"
+    ):
         load_dataset("wikitext-2", folder.parent)
     (folder / "wiki.valid.tokens.xz").unlink()
     with pytest.raises(DataError, match=r"wiki.valid.tokens does not exist, nor wiki.valid.tokens.xz"):

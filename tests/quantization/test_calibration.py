@@ -65,9 +65,9 @@ def test_scales_of_channels_bring_weights_nearer():
 @pytest.mark.parametrize("variant", MODELS)
 def test_every_stream_and_weight_has_a_scale_that_its_values_fit(variant):
     model, config = built(variant), INTEGERS[variant]
-    scales = calibrate(model, tokens(), config)
+    scales = calibrate(model, tokens(variant), config)
     unfolded = streams.unfold(model)
-    found = streams.run(unfolded, torch.from_numpy(tokens()))
+    found = streams.run(unfolded, torch.from_numpy(tokens(variant)))
     operations = [op for op in unfolded if not isinstance(op, streams.Flatten)]  # it has the scale of its source
     inside = {streams.Scan: ["rate", "skip", "argument", "state"]}
     names = [name for op in operations for name in [op.name, *(f"{op.name}.{x}" for x in inside.get(type(op), []))]]

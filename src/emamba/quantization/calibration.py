@@ -19,6 +19,7 @@ from emamba.quantization import streams
 from emamba.quantization.streams import Operation
 
 LOGIT_BITS = 16  # wide enough that two classes never tie by rounding
+BYTE = Integer(8, signed=False)
 SEGMENTS_ARGUMENT = Integer(16, signed=False)  # the decay's argument when exp is straight segments
 TABLE_ARGUMENT = Integer(8, signed=False)  # the decay's argument when exp is a table
 
@@ -68,6 +69,8 @@ def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
             return Integer(config.activation_bits, signed=False)
         case "logit":
             return Integer(LOGIT_BITS)
+        case "byte":
+            return BYTE
 
 
 def rate_type(config: QuantizationConfig) -> Integer:
@@ -132,6 +135,8 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
     """Name and fraction bits of the stream of `op` and of what is inside it."""
     if isinstance(op, streams.Normalise):
         yield op.name, config.activation_bits - 1  # its values fill -1..1 by construction
+    elif op.kind == "byte":
+        yield op.name, 0
     elif not isinstance(op, streams.Flatten):  # whose elements keep the scale of its source
         yield op.name, closest(_real(found[op.name]), stream_type(op, config))
     match op:

@@ -11,7 +11,7 @@ import numpy as np
 from emamba.report.curves import Curve
 from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
 from emamba.report.results import Epoch, Verification
-from emamba.report.scores import FORMS, Measure, hundredths
+from emamba.report.scores import FORMS, Measure
 from emamba.report.summary import percent
 from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
 
@@ -56,7 +56,7 @@ def drawn_cycles(verify: Verification) -> int:
 
 
 def _scores(known: dict[str, float], kind: Measure, figure: Figure) -> None:
-    values = [hundredths(score) for score in known.values()]
+    values = [kind.value(score) for score in known.values()]
     rows = range(len(values))
     axes = figure.subplots()
     axes.plot(values, rows, color=SOFT)
@@ -80,7 +80,7 @@ def _unvalidated(history: Sequence[Epoch], figure: Figure) -> None:
 def _validated(history: Sequence[Epoch], kind: Measure, figure: Figure) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     _losses(above, history)
-    known = [(epoch.epoch, hundredths(epoch.validation)) for epoch in history if epoch.validation is not None]
+    known = [(epoch.epoch, kind.value(epoch.validation)) for epoch in history if epoch.validation is not None]
     _line(below, *zip(*known, strict=True))
     below.set_ylabel(f"{kind.name}, {kind.unit}")
     _epochs(below)
