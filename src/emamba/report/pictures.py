@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emamba.report.curves import Curve
-from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
+from emamba.report.occupancy import Interval, by_frame, frame_starts, steady, utilisation
 from emamba.report.results import Epoch, Verification
 from emamba.report.scores import FORMS, Measure
 from emamba.report.summary import percent
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_TOLD_APART = 4000  # places along the occupancy chart; without a limit a page of long frames has 16 MB
 _FRAMES_DRAWN = 3  # of occupancy, beyond the latency
 
 
@@ -134,7 +135,8 @@ def _occupancy(verify: Verification, work: Mapping[str, int], figure: Figure) ->
     axes = figure.subplots()
     axes.axvspan(*(min(edge, end) for edge in steady(verify)), color=LINE, alpha=0.25, linewidth=0)
     for row, stage in enumerate(stages):
-        _busy(axes, row, [(piece, frame) for piece, frame in by_frame(verify, stage, work) if piece[0] < end])
+        pieces = [(piece, frame) for piece, frame in by_frame(verify, stage, work) if piece[0] < end]
+        _busy(axes, row, pieces, end / _TOLD_APART)
         _beside(axes, row, percent(utilisation(verify, stage), 0), 32)
     _starts(axes, [start for start in frame_starts(verify, work) if start < end])
     axes.set_yticks(range(len(stages)), stages, color=INK)
@@ -143,12 +145,23 @@ def _occupancy(verify: Verification, work: Mapping[str, int], figure: Figure) ->
     axes.tick_params(axis="y", length=0)
 
 
-def _busy(axes: Axes, row: int, pieces: list[tuple[tuple[int, int], int]]) -> None:
-    """All intervals of a stage as two broken lines, for even and for odd frames."""
+def _busy(axes: Axes, row: int, pieces: list[tuple[Interval, int]], gap: float) -> None:
+    """All intervals of a stage as two broken lines, for even and for odd frames; breaks below `gap` are not drawn."""
     for parity, colour in enumerate((ACCENT, SOFT)):
-        spans = [piece for piece, frame in pieces if frame % 2 == parity]
+        spans = _joined([piece for piece, frame in pieces if frame % 2 == parity], gap)
         x = np.array([(start, end, np.nan) for start, end in spans]).ravel()
         axes.plot(x, np.full(len(x), row), color=colour, linewidth=8, solid_capstyle="butt")
+
+
+def _joined(spans: list[Interval], gap: float) -> list[Interval]:
+    """`spans`, those less than `gap` apart as one."""
+    joined = spans[:1]
+    for start, end in spans[1:]:
+        if start - joined[-1][1] < gap:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _starts(axes: Axes, starts: list[int]) -> None:
