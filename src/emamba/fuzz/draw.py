@@ -61,9 +61,9 @@ class Topology(Growth):
     def grow(self) -> None:
         """Appends an operation of a random kind, and linear ones where its sources have to be fitted."""
         source = self._any()
-        kinds = ["linear", "linear", "join", "join", "convolution", "activation", "norm", "scan", "flatten", "pool"]
-        kinds += ["lookup"]
-        match str(self.rng.choice(kinds)):
+        often = ["linear", "linear", "join", "join"]
+        rarer = ["convolution", "activation", "norm", "scan", "flatten", "pool", "lookup"]
+        match str(self.rng.choice([*often, *rarer])):
             case "join":
                 self._join(source, self._any(self._time(source)))
             case "convolution":

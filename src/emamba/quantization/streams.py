@@ -20,7 +20,7 @@ from emamba.model.layers import Depthwise, Pointwise, RangeNorm, Square, convolv
 from emamba.model.mamba import Block, grouped
 from emamba.model.scan import scanned_states, selective_scan
 
-# Of a stream: signed; never negative; wide, for the argmax; an index.
+# Of a stream: signed; never negative; wide, for the argmax; as it is.
 Kind = Literal["activation", "step", "logit", "byte"]
 Curve = Callable[[Tensor], Tensor]
 
