@@ -97,7 +97,7 @@ def test_values_are_frozen():
 def test_an_unknown_key_lists_the_known_ones():
     error = refused('name = "toy"\n[model]\nd_modle = 8')
     assert error.message.startswith("my.toml: model.d_modle: ")
-    assert "known keys here: kind, stem, d_model" in error.hint
+    assert "known keys here: kind, stem, embedding" in error.hint
 
 
 def test_an_unknown_key_of_a_nested_section_lists_the_known_ones():

@@ -213,11 +213,13 @@ class QuantizationConfig(Section):
     """Widths of the integers, and fine-tuning with them in the loop (0 epochs: none).
 
     `weight_scales` says whether linear maps and convolutions have one scale for all weights or one for each
-    output channel.
+    output channel. `rate_bits` are those of how fast states forget: where the fastest of a scan forgets so much
+    faster than the slowest that this becomes 0, it never forgets.
     """
 
     weight_bits: Annotated[int, Field(ge=2, le=16)] = 8
     weight_scales: Literal["tensor", "channel"] = "tensor"
+    rate_bits: Annotated[int, Field(ge=2, le=16)] = 8
     activation_bits: Annotated[int, Field(ge=2, le=12)] = 8
     state_bits: Bits = 17
     compute_bits: Bits = 24

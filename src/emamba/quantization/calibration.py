@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil, log2
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
 
 def rate_type(config: QuantizationConfig) -> Integer:
     """Element type of a scan's rates, which are never negative."""
-    return Integer(config.weight_bits, signed=False)
+    return Integer(config.rate_bits, signed=False)
 
 
 def decay_type(config: QuantizationConfig) -> tuple[Integer, int]:
@@ -138,7 +139,8 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
     elif op.kind == "byte":
         yield op.name, 0
     elif not isinstance(op, streams.Flatten):  # whose elements keep the scale of its source
-        yield op.name, closest(_real(found[op.name]), stream_type(op, config))
+        dtype = stream_type(op, config)
+        yield op.name, max(closest(_real(found[op.name]), dtype), _coarsest(op.limit, dtype))
     match op:
         case streams.Scan():
             yield f"{op.name}.rate", fitting(_real(op.rate), rate_type(config))
@@ -148,6 +150,15 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
             yield f"{op.name}.argument", _argument(op, _real(found[op.sources[1]]), config)
         case _:
             return
+
+
+def _coarsest(limit: float, dtype: Integer) -> int:
+    """The fewest fraction bits with which `dtype` saturates where the model does: at `limit`, or the next power of two.
+
+    One bit less has half the error where most values are at the limit, which is just beyond the type, but what is
+    computed with less exact sources then leaves the limit: a text model lost half a bit a byte.
+    """
+    return dtype.bits - 1 - ceil(log2(limit)) if limit else _COARSEST
 
 
 def _argument(op: streams.Scan, delta: Real, config: QuantizationConfig) -> int:
