@@ -23,6 +23,7 @@ from emamba.fuzz.operations import (
     flatten,
     joined,
     linear,
+    lookup,
     norm,
     scan,
     source,
@@ -39,6 +40,8 @@ from emamba.graph import (
     check,
 )
 from emamba.rtl import Region, weights
+
+UINT4 = Integer(4, signed=False)
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,8 @@ def operation_cases() -> list[Case]:
     rng = np.random.default_rng(2508_10370)
     pool = Pool(name="pool", source="input", channels=6, dtype=INT8, fraction_bits=4, shift=1)
     return [
+        case("lookup", rng, 9, 1, lookup(rng, UINT8, 6), dtype=UINT8),
+        case("lookup_uneven", rng, 9, 1, lookup(rng, UINT4, 15, Integer(11)), dtype=UINT4),
         case("linear", rng, 3, 12, linear(rng, 12, 10, 8)),
         case("linear_relu", rng, 3, 6, linear(rng, 6, 8, 6, UINT8)),
         case("linear_up", rng, 3, 4, linear(rng, 4, 6, -2, Integer(18))),

@@ -18,6 +18,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Pool,
     RangeNorm,
@@ -71,6 +72,10 @@ def curve(it, x: int, seen: list[int]) -> int:
 
 def source(op: Input, seen, frame):
     return frame
+
+
+def lookup(op: Lookup, seen, x):
+    return [op.table[token[0]].tolist() for token in x]
 
 
 def linear(op: Linear, seen, x):
@@ -161,6 +166,7 @@ def flatten(op: Flatten, seen, x):
 
 FORMULAS = {
     Input: source,
+    Lookup: lookup,
     Linear: linear,
     Convolution: convolution,
     RangeNorm: range_norm,

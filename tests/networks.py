@@ -9,7 +9,7 @@ import numpy as np
 from cases import INT8, UINT8, Case
 from emamba.fixed import Integer
 from emamba.fuzz.growth import Growth
-from emamba.fuzz.operations import flatten, joined, norm, scan
+from emamba.fuzz.operations import flatten, joined, lookup, norm, scan
 from emamba.graph import Graph, Multiply, Pool, check
 
 
@@ -21,6 +21,11 @@ class Network(Growth):
         small = self.linear("stem", "input", width)
         curved = self.add(self.silu(small), "stem_silu", source=small)
         return self.add(flatten("", "", count * width), "stem_flatten", source=curved)
+
+    def row(self, width: int) -> str:
+        """Tokens of `width` from a table; what picks them is linear in the input."""
+        index = self.linear("index", "input", 1, UINT8)
+        return self.add(lookup(self.rng, UINT8, width, self.dtype), "embedding", source=index)
 
     def block(self, name: str, stream: str) -> str:
         """A Mamba block behind `stream`, of random sizes and curves."""
@@ -47,14 +52,16 @@ def random_network(seed: int) -> Case:
     """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
 
     Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
-    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several.
+    shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several, and
+    another fourth with a table.
     """
     rng = np.random.default_rng(seed)
     tokens, dtype = int(rng.integers(1, 10)), Integer(int(rng.choice([6, 8, 8, 10])))
     count = int(np.random.default_rng(seed).integers(2, 5)) if seed % 4 == 1 else 1
     network = Network(rng, count * tokens, int(rng.integers(1, 7)), dtype, mixed=seed % 2 == 1)
     first = network.stem(int(rng.integers(2, 6)), count) if count > 1 else "input"
-    stream = network.linear("embedding", first, int(rng.integers(3, 11)))
+    width = int(rng.integers(3, 11))
+    stream = network.row(width) if seed % 4 == 3 else network.linear("embedding", first, width)
     for name in ("block0", "block1"):
         stream = network.block(name, stream)
     width = network.tensors[stream].shape[2]

@@ -81,6 +81,7 @@ def test_an_unknown_kind_of_model_lists_the_known_ones(kind):
     [
         ('kind = "vit"\nd_model = 30\nheads = 4', "heads (4) has to divide d_model (30)"),
         ('kind = "cnn"\nchannels = [4]\npool_after = [2]', "pool_after names convolution 2, but channels has 1"),
+        ('embedding = "bytes"\nstem = 8', "stem (8) has to be 0 where tokens are bytes, which are no features"),
         ('kind = "cnn"\npool_after = [2, 2]', "pool_after names a convolution twice: [2, 2]"),
     ],
 )
@@ -96,7 +97,7 @@ def test_values_are_frozen():
 def test_an_unknown_key_lists_the_known_ones():
     error = refused('name = "toy"\n[model]\nd_modle = 8')
     assert error.message.startswith("my.toml: model.d_modle: ")
-    assert "known keys here: kind, stem, d_model" in error.hint
+    assert "known keys here: kind, stem, embedding" in error.hint
 
 
 def test_an_unknown_key_of_a_nested_section_lists_the_known_ones():

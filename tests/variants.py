@@ -1,12 +1,13 @@
-"""Small models in every form that has an integer meaning, and digits to feed them."""
+"""Small models in every form that has an integer meaning, and digits to feed them: their pixels as a text, to one."""
 
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from emamba.config import Config, CurveConfig, DataConfig, MambaConfig, QuantizationConfig, TrainingConfig
-from emamba.data import Dataset, frames, load_dataset
+from emamba.data import Dataset, Split, frames, load_dataset
 from emamba.model import Mamba, Shape
 
 EXACT = CurveConfig(form="exact")
@@ -20,9 +21,11 @@ MODELS = {
     ),
     "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
     "grid": MambaConfig(stem=5, d_model=6, d_state=2, convolution="square", d_conv=3, silu=EXACT, limit=2.0),
+    "bytes": MambaConfig(embedding="bytes", d_model=6, d_state=2, silu=EXACT, limit=2.0, head="token"),
 }
-DATA = {name: DataConfig(group=(2, 1) if name == "grid" else (1, 1)) for name in MODELS}
-SHAPES = {name: Shape(2, 4, 4, 2) if name == "grid" else Shape(4, 4, 4) for name in MODELS}
+DATA = {name: DataConfig() for name in MODELS}
+DATA |= {"grid": DataConfig(group=(2, 1)), "bytes": DataConfig(patch=(1, 1))}
+SHAPES = {name: Shape(4, 4, 4) for name in MODELS} | {"grid": Shape(2, 4, 4, 2), "bytes": Shape(1, 64, 1)}
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
     "paper": QuantizationConfig(weight_scales="channel"),
     "bare": QuantizationConfig(
@@ -32,10 +35,20 @@ INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
 
 
 @lru_cache
-def dataset(train: int = 80, test: int = 40) -> Dataset:
-    """The first digits."""
+def dataset(variant: str = "digits", train: int = 80, test: int = 40) -> Dataset:
+    """The first digits; for bytes a text, of 17 different bytes in frames of 64."""
     whole = load_dataset("digits")
-    return replace(whole, identity="the first digits", train=whole.train[:train], test=whole.test[:test])
+    parts = {"train": whole.train[:train], "validation": whole.validation, "test": whole.test[:test]}
+    if variant == "bytes":
+        texts = {name: written(part) for name, part in parts.items()}
+        return Dataset("text", "the first digits, as a text", **texts, outputs=256, task="language")
+    return replace(whole, identity="the first digits", **parts)
+
+
+def written(part: Split) -> Split:
+    """Pixels as bytes 0..16; behind each comes the next one."""
+    rows = (16 * part.images).reshape(len(part), 1, 64, 1)
+    return Split(rows, np.roll(rows.ravel(), -1).reshape(-1, 64).astype(np.int64))
 
 
 def recipe(variant: str) -> Config:
@@ -52,13 +65,14 @@ def recipe(variant: str) -> Config:
 def built(variant: str) -> Mamba:
     """A model whose every parameter is random, so that none hides behind a 0 or 1."""
     torch.manual_seed(11)
-    model = Mamba(MODELS[variant], SHAPES[variant], 10)
+    model = Mamba(MODELS[variant], SHAPES[variant], 256 if variant == "bytes" else 10)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
 
 
-def tokens(count: int = 40):
-    """Test digits as tokens [count, 16, 4]."""
-    return frames(dataset().test.images[:count], DataConfig())
+def tokens(variant: str = "digits", count: int = 40):
+    """Test digits as tokens [count, 16, 4], or as bytes [count, 64, 1]."""
+    choice = DATA[variant] if variant == "bytes" else DataConfig()
+    return frames(dataset(variant).test.images[:count], choice)

@@ -50,7 +50,7 @@ class DataConfig(Section):
     `deviation` normalise each channel.
     """
 
-    name: Literal["digits", "fashion-mnist", "cifar-10", "mars"] = "digits"
+    name: Literal["digits", "fashion-mnist", "cifar-10", "mars", "wikitext-2"] = "digits"
     patch: Annotated[tuple[Count, Count], Field(strict=False)] = (2, 2)
     margin: Annotated[int, Field(ge=0, le=64)] = 0
     group: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1)
@@ -67,13 +67,15 @@ class MambaConfig(Section):
     """The network of this package (design: section 4). Sizes in elements; `d_inner = expand * d_model`.
 
     With a `stem`, a linear map to so many channels and SiLU see each patch by itself; then the patches of a
-    group become one token. A `square` convolution sees `d_conv` rows and columns of tokens around each one,
-    later ones too; a `depthwise` one the last `d_conv` tokens. Activations saturate at plus and minus `limit`
-    (0: never), as integers do anyway.
+    group become one token. Where tokens are `bytes`, a table has the d_model channels of each of the 256. A
+    `square` convolution sees `d_conv` rows and columns of tokens around each one, later ones too; a `depthwise` one
+    the last `d_conv` tokens. The head `token` has outputs for every token, the others for the frame. Activations
+    saturate at plus and minus `limit` (0: never), as integers do anyway.
     """
 
     kind: Literal["mamba"] = "mamba"
     stem: Annotated[int, Field(ge=0, le=1 << 16)] = 0
+    embedding: Literal["linear", "bytes"] = "linear"
     d_model: Count = 20
     expand: Count = 2
     d_state: Count = 8
@@ -89,12 +91,18 @@ class MambaConfig(Section):
     limit: Fraction = 0.0
     silu: CurveConfig = CurveConfig(form="segments", segments=17)
     exp: CurveConfig = CurveConfig(form="exact")
-    head: Literal["mean", "pool", "flatten"] = "pool"
+    head: Literal["mean", "pool", "flatten", "token"] = "pool"
 
     @model_validator(mode="after")
     def _squares_have_a_middle(self) -> Self:
         if self.convolution == "square" and self.d_conv % 2 == 0:
             raise ValueError(f"d_conv ({self.d_conv}) has to be odd for a square convolution, which has a middle")
+        return self
+
+    @model_validator(mode="after")
+    def _bytes_go_to_their_table(self) -> Self:
+        if self.embedding == "bytes" and self.stem:
+            raise ValueError(f"stem ({self.stem}) has to be 0 where tokens are bytes, which are no features")
         return self
 
     @property
@@ -205,11 +213,13 @@ class QuantizationConfig(Section):
     """Widths of the integers, and fine-tuning with them in the loop (0 epochs: none).
 
     `weight_scales` says whether linear maps and convolutions have one scale for all weights or one for each
-    output channel.
+    output channel. `rate_bits` are those of how fast states forget: where the fastest of a scan forgets so much
+    faster than the slowest that this becomes 0, it never forgets.
     """
 
     weight_bits: Annotated[int, Field(ge=2, le=16)] = 8
     weight_scales: Literal["tensor", "channel"] = "tensor"
+    rate_bits: Annotated[int, Field(ge=2, le=16)] = 8
     activation_bits: Annotated[int, Field(ge=2, le=12)] = 8
     state_bits: Bits = 17
     compute_bits: Bits = 24
@@ -241,8 +251,9 @@ class HardwareConfig(Section):
 
 
 class VerifyConfig(Section):
-    """How golden, C and RTL are compared: frames whose every tensor is compared, random stalls."""
+    """How golden, C and RTL are compared: on how many test frames (0: all), of how many every tensor; random stalls."""
 
+    frames: Annotated[int, Field(ge=0, le=1 << 16)] = 0
     trace_frames: Annotated[int, Field(ge=0, le=1 << 16)] = 16
     stalls: bool = False
 

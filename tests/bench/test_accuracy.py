@@ -65,6 +65,14 @@ def test_a_bar_is_met_by_score_and_parameters():
     assert not replace(CLOTHES, score=0.914).met
 
 
+def test_where_there_is_no_bar_only_parameters_count():
+    text = Finding(Claim("w", "W", "-", None, 100_000), "language", 95_000, 1.7605, 1.7551, (1.7605, 1.7625))
+    assert text.met
+    assert not replace(text, parameters=100_001).met
+    row = table([text])[1]
+    assert row[3:] == ("-", "1.760 bits a byte", "1.761 bits a byte ± 0.001 (2 seeds)", "+0.005 bits")
+
+
 def test_tables_say_what_was_missed_spread_and_lost():
     head, first, second = table([RADAR, replace(CLOTHES, score=0.91)])
     assert head[4] == "INT8 test"
@@ -98,10 +106,11 @@ def test_a_ratio_needs_parameters_and_accuracy():
 
 
 def test_bars_that_nothing_was_trained_for_are_told(toy_zoo, monkeypatch):
-    monkeypatch.setattr(bench, "CLAIMS", (TOY, Claim("lion", "Lions", "-", 99.5, 10)))
+    lions, words = Claim("lion", "Lions", "-", 99.5, 10), Claim("word", "Words", "-", None, 10)
+    monkeypatch.setattr(bench, "CLAIMS", (TOY, lions, words))
     monkeypatch.setattr(bench, "RATIOS", (("toy", "toy_vit", 2.5),))
     facts = ["Lions, bar 99.5: no model in the zoo", "toy against toy_vit, bar 2.5x: toy_vit was not trained"]
-    assert unmeasured([]) == facts
+    assert unmeasured([]) == [facts[0], "Words, no bar: no model in the zoo", facts[1]]
     assert unmeasured(["toy"]) == facts[1:]
 
 

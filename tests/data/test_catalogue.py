@@ -22,10 +22,10 @@ def test_a_check_says_what_the_data_are_and_how_many():
 
 def test_texts_are_checked_too(tmp_path):
     (tmp_path / "wikitext-2").mkdir()
-    for part, text in (("train", "a b\n"), ("valid", "b\n"), ("test", "a\na\n")):
-        (tmp_path / "wikitext-2" / f"wiki.{part}.tokens").write_text(text)
+    for part, length in (("train", 800), ("valid", 300), ("test", 600)):
+        (tmp_path / "wikitext-2" / f"wiki.{part}.tokens").write_text("a" * length)
     found = check("wikitext-2", tmp_path)
-    assert (found.train, found.validation, found.test, found.folder) == (3, 2, 4, tmp_path / "wikitext-2")
+    assert (found.train, found.validation, found.test, found.folder) == (3, 1, 2, tmp_path / "wikitext-2")
 
 
 def test_unlabelled_images_are_counted(real_data):

@@ -3,15 +3,15 @@ from typing import get_args
 import pytest
 
 from emamba.config import DataConfig
-from emamba.data.load import IMAGES, TEXTS
+from emamba.data.load import NAMES
 from emamba.data.sources import SOURCES, Download, Name
 
 DOWNLOADS = [download for source in SOURCES.values() for download in source.downloads]
 
 
 def test_every_data_set_that_can_be_loaded_has_a_source():
-    assert set(SOURCES) == set(IMAGES) | set(TEXTS) == set(get_args(Name))
-    assert set(get_args(DataConfig.model_fields["name"].annotation)) == set(IMAGES)
+    assert set(SOURCES) == set(NAMES) == set(get_args(Name))
+    assert set(get_args(DataConfig.model_fields["name"].annotation)) == set(NAMES)
 
 
 @pytest.mark.parametrize("download", DOWNLOADS, ids=lambda download: download.file)

@@ -1,13 +1,15 @@
 import lzma
 import zipfile
 
+import numpy as np
 import pytest
 
-from emamba.data import load_text
+from emamba.data import load_dataset
+from emamba.data.wikitext_2 import cut
 from emamba.errors import DataError
 from emamba.files import digest
 
-TEXTS = {"train": " \n = A = \n b b c\n", "valid": "b c\n", "test": "c A\nb\n"}
+TEXTS = {"train": 40 * " \n = Ä = \n b b c\n", "valid": 60 * "b c d\n", "test": 257 * "x"}
 
 
 @pytest.fixture
@@ -33,48 +35,51 @@ def write_zip(folder, texts):
 
 
 @pytest.mark.parametrize("write", [write_plain, write_packed, write_zip])
-def test_every_form_becomes_the_same_numbers(folder, write):
+def test_every_form_becomes_the_same_frames(folder, write):
     write(folder, TEXTS)
-    found = load_text("wikitext-2", folder.parent)
-    assert found.vocabulary == ("<eos>", "=", "b", "A", "c")
-    assert found.train.tolist() == [0, 1, 3, 1, 0, 2, 2, 4, 0]
-    assert found.validation.tolist() == [2, 4, 0]
-    assert found.test.tolist() == [4, 3, 0, 2, 0]
+    found = load_dataset("wikitext-2", folder.parent)
+    assert (found.task, found.outputs) == ("language", 256)
+    assert [len(part) for part in (found.train, found.validation, found.test)] == [2, 1, 1]
+    read = found.train.images.astype(np.uint8).tobytes()
+    assert read == TEXTS["train"].encode()[:512]
+    assert found.train.targets.astype(np.uint8).tobytes() == TEXTS["train"].encode()[1:513]
     assert found.identity == f"WikiText-2, unknown copy, sha256 {digest(*TEXTS.values())}"
 
 
-def test_a_word_that_training_lacks_is_named(folder):
-    write_plain(folder, TEXTS | {"test": "novel\n"})
-    with pytest.raises(DataError, match=r"wiki.test.tokens: holds the word 'novel', which the training text does not"):
-        load_text("wikitext-2", folder.parent)
+def test_frames_follow_each_other_and_what_fills_none_is_left_out():
+    text = np.random.default_rng(0).integers(0, 256, 1000, np.uint8).tobytes()
+    for length, frames in ((257, 1), (512, 1), (513, 2), (1000, 3)):
+        found = cut(text[:length])
+        assert found.images.shape == (frames, 1, 256, 1)
+        assert found.targets.shape == (frames, 256)
+        np.testing.assert_array_equal(found.targets[:, :-1], found.images[:, 0, 1:, 0])
+        np.testing.assert_array_equal(found.targets[:-1, -1], found.images[1:, 0, 0, 0])
 
 
 def test_missing_cut_and_garbled_files_are_named(folder):
     with pytest.raises(DataError, match=r"wikitext-2-v1.zip does not exist, nor wiki.train.tokens, nor wiki.train"):
-        load_text("wikitext-2", folder.parent)
-    write_zip(folder, {"train": "a\n", "valid": "a\n"})
+        load_dataset("wikitext-2", folder.parent)
+    write_zip(folder, {name: TEXTS[name] for name in ("train", "valid")})
     with pytest.raises(DataError, match=r"wikitext-2-v1.zip cannot be read: 'wiki.test.tokens'"):
-        load_text("wikitext-2", folder.parent)
+        load_dataset("wikitext-2", folder.parent)
     write_zip(folder, TEXTS)
     path = folder / "wikitext-2-v1.zip"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match=r"wikitext-2-v1.zip cannot be read"):
-        load_text("wikitext-2", folder.parent)
+        load_dataset("wikitext-2", folder.parent)
     write_packed(folder, TEXTS)
-    (folder / "wiki.valid.tokens.xz").write_bytes(lzma.compress(b"\xff\xfe"))
-    with pytest.raises(DataError, match=r"wiki.valid.tokens.xz cannot be read.*utf-8"):
-        load_text("wikitext-2", folder.parent)
-    (folder / "wiki.valid.tokens.xz").write_bytes(lzma.compress(b"  "))
-    with pytest.raises(DataError, match=r"wiki.valid.tokens.xz: holds no words"):
-        load_text("wikitext-2", folder.parent)
+    (folder / "wiki.valid.tokens.xz").write_bytes(lzma.compress(b"x" * 256))
+    with pytest.raises(
+        DataError, match=r"wiki.valid.tokens.xz: holds 256 bytes; a frame and the byte behind it are 257"
+    ):
+        load_dataset("wikitext-2", folder.parent)
     (folder / "wiki.valid.tokens.xz").unlink()
     with pytest.raises(DataError, match=r"wiki.valid.tokens does not exist, nor wiki.valid.tokens.xz"):
-        load_text("wikitext-2", folder.parent)
+        load_dataset("wikitext-2", folder.parent)
 
 
 def test_the_real_text_is_the_official_release(real_data):
-    found = load_text("wikitext-2", real_data("wikitext-2").parent)
+    found = load_dataset("wikitext-2", real_data("wikitext-2").parent)
     assert found.identity.startswith("WikiText-2, official release, sha256 95cc8a4d")
-    assert [len(part) for part in (found.train, found.validation, found.test)] == [2_088_628, 217_646, 245_569]
-    assert len(found.vocabulary) == 33_278
-    assert max(part.max() for part in (found.train, found.validation, found.test)) == 33_277
+    assert [len(part) for part in (found.train, found.validation, found.test)] == [42_176, 4_381, 4_908]
+    assert found.train.images.astype(np.uint8)[0].tobytes().startswith(b" \n = Valkyria Chronicles III = \n")

@@ -209,6 +209,21 @@ def test_poses_are_learned_from_a_named_folder_that_no_artifact_knows(tmp_path):
     assert said(flow.quantize, run, data_dir=tmp_path / "elsewhere") == "quantize: unchanged, skipped"
 
 
+def test_a_text_goes_the_whole_road_on_as_many_frames_as_the_recipe_says(tmp_path):
+    (tmp_path / "wikitext-2").mkdir()
+    for part in ("train", "valid", "test"):
+        (tmp_path / "wikitext-2" / f"wiki.{part}.tokens").write_text(400 * "ab a\n")
+    text = 'embedding = "bytes"\nhead = "token"\n'
+    recipe = TOY.replace("patch = 4", 'name = "wikitext-2"\npatch = 1').replace("[model]\n", f"[model]\n{text}")
+    config = parse_config("training.epochs = 2\nverify.frames = 2\n" + recipe.replace("= 12", "= 256"))
+    run = tmp_path / "run"
+    flow.train(config, run, data_dir=tmp_path)
+    assert all(0 < score < 10 for score in flow.quantize(run, data_dir=tmp_path)["scores"].values())
+    assert load(run / "graph.json").frame_tokens("head") == 256
+    assert flow.verify(run, data_dir=tmp_path)["frames"] == 2
+    assert flow.report(run)["task"] == "language"
+
+
 @pytest.mark.parametrize("kind", BASELINES)
 def test_a_baseline_is_trained_and_reported_in_float_only(tmp_path, kind):
     run, config = tmp_path / "run", baseline(kind, epochs=1)

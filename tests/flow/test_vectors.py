@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from emamba.errors import ArtifactError, MismatchError
+from emamba.fixed import Integer
 from emamba.flow.vectors import load_vectors, save_vectors
+from emamba.fuzz.operations import linear, lookup, source
+from emamba.graph import Graph
 from networks import random_network
 
 GRAPH = random_network(3).graph
+BYTES, RNG = Integer(8, signed=False), np.random.default_rng(0)
+TEXT = Graph("text", 8, (source(1, BYTES), lookup(RNG, BYTES, 4), replace(linear(RNG, 4, 1024, 4), source="lookup")))
 
 
 def test_vectors_come_back_and_cover_the_input(tmp_path):
@@ -17,6 +22,12 @@ def test_vectors_come_back_and_cover_the_input(tmp_path):
     assert len(np.unique(frames[:8])) > 0.5 * min(frames[:8].size, 2**GRAPH.input.dtype.bits)
     before = (tmp_path / "vectors.npz").read_bytes()
     assert save_vectors(GRAPH, tmp_path / "again.npz").read_bytes() == before
+
+
+def test_frames_with_many_outputs_are_few(tmp_path):
+    graph = replace(TEXT, tokens=40)
+    assert load_vectors(TEXT, save_vectors(TEXT, tmp_path / "vectors.npz")).shape == (16, 8, 1)
+    assert load_vectors(graph, save_vectors(graph, tmp_path / "vectors.npz")).shape == (2, 40, 1)
 
 
 def test_another_graph_is_found_out(tmp_path):

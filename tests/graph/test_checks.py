@@ -16,6 +16,7 @@ from cases import (
     flatten,
     joined,
     linear,
+    lookup,
     norm,
     operation_cases,
     pick,
@@ -32,6 +33,7 @@ from emamba.graph.checks import problems
 RNG = np.random.default_rng(0)
 OUT = pick("out", 2, 0, 2)
 SCAN = scan_case("scan", 1, 4, 2).graph
+LOOKUP = lookup(RNG, UINT8, 2)
 SEGMENTS = activation(table=False).curve
 TABLE = activation(table=True).curve
 WINDOW = causal(RNG, 2, 4, 4, 8)
@@ -41,6 +43,10 @@ FLATTEN = flatten("flatten", "input", 8)
 
 def toy(*operations, name="toy", tokens=4) -> Graph:
     return Graph(name, tokens, (source(2), *operations))
+
+
+def picked(index=UINT8, **changes) -> Graph:
+    return Graph("toy", 4, (source(1, index), replace(LOOKUP, **changes)))
 
 
 def scanned(**changes) -> Graph:
@@ -156,6 +162,11 @@ EXAMPLES = {
     "delta signed": (signed_delta(), "delta delta is signed"),
     "negative rate": (scanned(rate=-1 - SCAN.output.rate), "a rate is negative"),
     "unsigned state": (scanned(state=Integer(17, signed=False)), "the state has to be signed"),
+    "table of another index": (picked(Integer(4, signed=False)), r"table has shape \(256, 2\), not \(16, 2\)"),
+    "table of other channels": (picked(channels=3), r"table has shape \(256, 2\), not \(256, 3\)"),
+    "several indices": (toy(LOOKUP), r"the sources have \[2\] channels, not \[1\]"),
+    "signed index": (picked(INT8), "lookup: the index input is signed"),
+    "table beyond type": (picked(dtype=Integer(7)), r"the table holds -128\.\.127, which int7 cannot hold"),
     "flatten to another type": (toy(replace(FLATTEN, dtype=Integer(9))), "int8 becomes int9"),
     "accumulator": (toy(replace(OUT, weight=OUT.weight << 41)), "out: an accumulator needs 49 bits; 48 are exact"),
 }  # fmt: skip

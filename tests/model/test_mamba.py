@@ -63,6 +63,46 @@ def test_a_model_that_looks_ahead_takes_no_steps():
     assert "forward" in caught.value.hint
 
 
+BYTES = MambaConfig(embedding="bytes", d_model=6, d_state=3, head="token")
+
+
+def text_model() -> tuple[Mamba, torch.Tensor]:
+    """A model whose every parameter is random, and bytes for it."""
+    torch.manual_seed(3)
+    model = Mamba(BYTES, Shape(1, 7, 1), 256)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model.double(), torch.tensor(np.random.default_rng(5).integers(0, 256, (3, 7, 1)), dtype=torch.float64)
+
+
+def test_bytes_are_rows_of_a_table_and_every_token_has_its_logits():
+    model, text = text_model()
+    p = {name: value.detach().numpy() for name, value in model.state_dict().items()}
+    for frame, found in zip(text.numpy().astype(int), model(text), strict=True):
+        tokens = [p["embedding.weight"][byte] for (byte,) in frame]
+        for i in range(BYTES.blocks):
+            own = f"blocks.{i}."
+            inside = {k.removeprefix(own): v for k, v in p.items() if k.startswith(own)}
+            tokens = block(BYTES, inside, tokens)
+        wanted = [p["head.weight"] @ normalised(BYTES, p, token) + p["head.bias"] for token in tokens]
+        np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=2e-5, atol=2e-6)
+
+
+def test_steps_give_each_token_its_logits():
+    model, text = text_model()
+    state = model.start(3)
+    for t in range(7):
+        logits, state = model.step(text[:, t : t + 1], state)
+        torch.testing.assert_close(logits[:, 0], model(text)[:, t])
+
+
+@pytest.mark.parametrize("shape", [Shape(1, 7, 2), Shape(1, 4, 1, group=2)])
+def test_a_byte_is_all_of_a_token(shape):
+    with pytest.raises(ConfigError, match="a byte is one feature, but a token has 2"):
+        Mamba(BYTES, shape, 256)
+
+
 def test_the_paper_form_of_mars_has_17217_parameters():
     paper = MambaConfig(
         d_model=20,

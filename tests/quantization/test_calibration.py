@@ -69,9 +69,9 @@ def test_scales_of_channels_bring_weights_nearer():
 @pytest.mark.parametrize("variant", MODELS)
 def test_every_stream_and_weight_has_a_scale_that_its_values_fit(variant):
     model, config = built(variant), INTEGERS[variant]
-    scales = calibrate(model, tokens(), config)
+    scales = calibrate(model, tokens(variant), config)
     unfolded = streams.unfold(model)
-    found = streams.run(unfolded, torch.from_numpy(tokens()))
+    found = streams.run(unfolded, torch.from_numpy(tokens(variant)))
     operations = [op for op in unfolded if not isinstance(op, streams.Flatten)]  # it has the scale of its source
     inside = {streams.Scan: ["rate", "skip", "argument", "state"]}
     names = [name for op in operations for name in [op.name, *(f"{op.name}.{x}" for x in inside.get(type(op), []))]]
@@ -84,6 +84,28 @@ def test_every_stream_and_weight_has_a_scale_that_its_values_fit(variant):
         rounded = dequantize(quantize(values, scales[op.name], dtype), scales[op.name])
         noise = np.square(rounded - values).mean() / np.square(values).mean()
         assert noise < 0.005, op.name
+
+
+@pytest.mark.parametrize("variant", ["tables", "grid", "bytes"])
+def test_no_stream_reaches_beyond_the_limit_of_its_model(variant):
+    model, config = built(variant), INTEGERS[variant]
+    with torch.no_grad():
+        for block in model.body:
+            block.out_proj.weight.mul_(1000)  # all values are at the limit, which is just beyond the type
+    scales = calibrate(model, tokens(variant), config)
+    limited = [op for op in streams.unfold(model) if op.limit]
+    assert len(limited) > 10
+    for op in limited:
+        assert dequantize(Integer(config.activation_bits).lo, scales[op.name]) >= -op.limit, op.name
+
+
+def test_rates_have_bits_of_their_own():
+    model, config = built("tables"), INTEGERS["tables"]
+    rates = {
+        bits: calibrate(model, tokens(), config.model_copy(update={"rate_bits": bits}))["b0_scan.rate"]
+        for bits in (8, 14)
+    }
+    assert rates[14] == rates[8] + 6
 
 
 def test_the_argument_of_a_table_keeps_decays_close():

@@ -13,19 +13,20 @@ from variants import INTEGERS, MODELS, built, tokens
 
 def lowered(variant: str, config: QuantizationConfig | None = None) -> graph.Graph:
     model, config = built(variant), config or INTEGERS[variant]
-    return lower(variant, model, calibrate(model, tokens(), config), config)
+    return lower(variant, model, calibrate(model, tokens(variant), config), config)
 
 
 def tensors(found: graph.Graph) -> dict[str, np.ndarray]:
+    """Of a variant, whose name its graph has."""
     source = found.input
-    exact = graph.run(found, quantize(tokens(), source.fraction_bits, source.dtype))
+    exact = graph.run(found, quantize(tokens(found.name), source.fraction_bits, source.dtype))
     return {name: dequantize(tensor, found[name].fraction_bits) for name, tensor in exact.items()}
 
 
 @pytest.mark.parametrize("variant", MODELS)
 def test_every_tensor_is_near_its_real_twin(variant):
     found = lowered(variant)
-    real = streams.run(streams.unfold(built(variant)), torch.from_numpy(tokens()))
+    real = streams.run(streams.unfold(built(variant)), torch.from_numpy(tokens(variant)))
     integer = tensors(found)
     assert list(integer) == list(real)
     for name, values in real.items():
@@ -34,15 +35,19 @@ def test_every_tensor_is_near_its_real_twin(variant):
         assert noise < (0.01 if variant != "bare" else 0.1), name
 
 
-def test_the_input_digits_are_exact():
-    np.testing.assert_array_equal(tensors(lowered("digits"))["input"], tokens())
+@pytest.mark.parametrize("variant", ["digits", "bytes"])
+def test_the_input_is_exact(variant):
+    np.testing.assert_array_equal(tensors(lowered(variant))["input"], tokens(variant))
 
 
 @pytest.mark.parametrize("variant", MODELS)
 def test_types_follow_the_configuration(variant):
     found, config = lowered(variant), INTEGERS[variant]
     for op in found.operations:
-        wide, unsigned = op.name in ("head", "pool") and op is not found["norm"], op.name.endswith("delta")
+        wide, unsigned = (
+            op.name in ("head", "pool") and op is not found["norm"],
+            op.name.endswith("delta") or (variant, op.name) == ("bytes", "input"),
+        )
         if op.name == "pool" and found.output.name == "head":
             wide = False
         assert op.dtype == (Integer(16) if wide else Integer(config.activation_bits, signed=not unsigned)), op.name

@@ -10,6 +10,7 @@ from emamba import graph
 from emamba.config import DataConfig
 from emamba.data import Split
 from emamba.errors import ConfigError
+from emamba.fixed import dequantize
 from emamba.model import build
 from emamba.quantization import evaluate, integer_frames, quantize
 from emamba.training import evaluate as evaluate_real
@@ -20,13 +21,13 @@ from variants import MODELS, built, dataset, recipe
 @pytest.fixture(scope="module", params=MODELS)
 def trained(request):
     config = recipe(request.param)
-    model, _ = train(config, dataset())
-    return config, model, quantize(model, config, dataset())
+    model, _ = train(config, dataset(config.name))
+    return config, model, quantize(model, config, dataset(config.name))
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_test_images(trained, tmp_path):
     config, model, result = trained
-    whole = dataset()
+    whole = dataset(config.name)
     noise = np.random.default_rng(0).random(whole.test.images.shape, np.float32)
     other = replace(whole, test=Split(noise, whole.test.targets))
     graph.save(result.graph, tmp_path / "one" / "graph.json")
@@ -36,14 +37,21 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_test_images(trained, tm
 
 
 def test_scores_are_measured_on_the_test_split(trained):
-    _, model, result = trained
-    assert result.scores.approximated == evaluate_real(model, dataset().test, "classification", DataConfig())
-    frames = integer_frames(result.graph, dataset().test.images, DataConfig())
-    right = graph.predict(result.graph, frames)[:, 0].argmax(1) == dataset().test.targets
-    found = evaluate(result.graph, dataset().test, "classification", DataConfig())
-    assert result.scores.integer == found == right.mean()
+    config, model, result = trained
+    test, task = dataset(config.name).test, dataset(config.name).task
+    choice = config.data if config.name == "bytes" else DataConfig()
+    assert result.scores.approximated == evaluate_real(model, test, task, choice)
+    exact = graph.predict(result.graph, integer_frames(result.graph, test.images, choice))
+    found = evaluate(result.graph, test, task, choice)
+    if task == "language":
+        real = torch.from_numpy(dequantize(exact, result.graph.output.fraction_bits)).flatten(0, 1)
+        wanted = torch.nn.functional.cross_entropy(real, torch.from_numpy(test.targets).flatten()) / np.log(2)
+        assert np.isclose(result.scores.integer, float(wanted))
+    else:
+        assert result.scores.integer == (exact[:, 0].argmax(1) == test.targets).mean()
+    assert result.scores.integer == found
     assert len(result.history) == 1
-    assert all(0 <= score <= 1 for score in vars(result.scores).values())
+    assert all(0 <= score <= (8 if task == "language" else 1) for score in vars(result.scores).values())
 
 
 def test_curves_are_reported_by_operation_and_near_their_function(trained):
@@ -51,7 +59,7 @@ def test_curves_are_reported_by_operation_and_near_their_function(trained):
     names = [curve.name for curve in result.curves]
     assert names == [op.name for op in result.graph.operations if isinstance(op, graph.Activation | graph.Scan)]
     for curve in result.curves:
-        assert curve.form.endswith("256-entry table" if config.name == "tables" else ("segments", "table"))
+        assert curve.form.endswith("256-entry table" if config.name in ("tables", "bytes") else ("segments", "table"))
         assert 0 < curve.error.mean < curve.error.max < 0.2
         assert curve.error.lo < curve.error.hi
 

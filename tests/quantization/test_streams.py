@@ -11,10 +11,11 @@ from variants import MODELS, built, tokens
 
 @pytest.mark.parametrize("variant", MODELS)
 def test_the_streams_compute_what_the_model_computes(variant):
-    model, frames = built(variant), torch.from_numpy(tokens())
+    model, frames = built(variant), torch.from_numpy(tokens(variant))
     operations = streams.unfold(model)
     found = streams.run(operations, frames)
-    torch.testing.assert_close(found[operations[-1].name][:, 0], model(frames), rtol=1e-4, atol=1e-4)
+    logits = model(frames)
+    torch.testing.assert_close(found[operations[-1].name].view(logits.shape), logits, rtol=1e-4, atol=1e-4)
     for operation in operations:
         assert found[operation.name].shape[2] == operation.channels
 
@@ -23,7 +24,7 @@ def test_the_streams_compute_what_the_model_computes(variant):
 def test_gradients_reach_every_parameter(variant):
     model = built(variant)
     operations = streams.unfold(model)
-    streams.run(operations, torch.from_numpy(tokens(20)))[operations[-1].name].square().sum().backward()
+    streams.run(operations, torch.from_numpy(tokens(variant, 20)))[operations[-1].name].square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().max()) > 0, name
@@ -48,6 +49,8 @@ def test_heads_and_optional_parts_have_their_streams():
     assert [op.name for op in streams.unfold(built("tables"))][-3:] == ["norm", "pool", "head"]
     assert [op.name for op in streams.unfold(built("grid"))][:5] == ["input", "stem", "stem_silu", "group", "embed"]
     assert "b1_conv_silu" in [op.name for op in streams.unfold(built("tables"))]
+    assert [op.name for op in streams.unfold(built("bytes"))][:3] == ["input", "embed", "b0_norm"]
+    assert [op.name for op in streams.unfold(built("bytes"))][-2:] == ["norm", "head"]
     pointwise = next(op for op in streams.unfold(built("paper")) if op.name == "b0_conv")
     assert isinstance(pointwise, streams.Linear)
 

@@ -93,6 +93,13 @@ def test_occupancy_marks_every_interval_in_alternating_shades(results):
     assert marks(svg, "accent") == marks(svg, "accent-soft") == 2 * 9
 
 
+def test_occupancy_joins_what_no_eye_tells_apart(results):
+    busy = {"x": tuple((start, start + 9) for start in range(0, 100_000, 10))}
+    occupancy = replace(results.verify.occupancy, stages=("x",), busy=busy, cycles=100_000)
+    verify = replace(results.verify, occupancy=occupancy, cycles_per_frame=20_000, latency_cycles=40_000)
+    assert len(occupancy_chart(verify, {"x": 18_000})) < len(occupancy_chart(results.verify, frame_work(results)))
+
+
 def test_occupancy_stops_after_a_few_frames(results):
     verify = results.verify
     assert drawn_cycles(verify) == verify.latency_cycles + 3 * verify.cycles_per_frame

@@ -17,6 +17,12 @@ def test_an_error_is_written_in_centimetres():
     assert error.difference(0.0765, 0.0762) == "+0.03 cm"
 
 
+def test_a_text_is_written_in_bits():
+    bits = MEASURES["language"]
+    assert bits.written(1.76049) == "1.760 bits a byte"
+    assert bits.difference(1.7651, 1.7605) == "+0.005 bits"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.5, "+0.50"), (-0.5, "\N{MINUS SIGN}0.50"), (0.0, "+0.00"), (-0.001, "+0.00")],

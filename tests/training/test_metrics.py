@@ -17,6 +17,12 @@ def test_the_error_of_coordinates_is_the_mean_of_their_rmse():
     assert np.isclose(score("regression", found, wanted), (np.sqrt((1 + 9) / 2) + np.sqrt(16 / 2)) / 2)
 
 
+def test_a_text_is_measured_in_bits_a_byte():
+    logits = np.log2([[[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]], [[1.0, 1e-9, 1e-9], [0.25, 0.5, 0.25]]]) * np.log(2)
+    targets = np.array([[0, 1], [0, 2]])
+    assert np.isclose(score("language", logits + 1000, targets), (1 + 3 + 0 + 2) / 4)
+
+
 def test_a_model_is_measured_in_parts_without_dropout_and_left_as_it_was():
     torch.manual_seed(0)
     images = np.random.default_rng(0).random((700, 4, 4, 1), np.float32)

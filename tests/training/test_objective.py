@@ -53,6 +53,17 @@ def test_classes_are_judged_by_cross_entropy_with_smoothing():
     )
 
 
+def test_every_byte_is_judged_by_cross_entropy():
+    part = classification()
+    texts = replace(part, task="language")
+    logits, wanted = torch.randn(3, 5, 4), torch.randint(0, 4, (3, 5))
+    expected = distance(config(), part)(logits.flatten(0, 1), wanted.flatten())
+    assert torch.equal(distance(config(), texts)(logits, wanted), expected)
+    assert softened(2.0)(logits, 2 * logits).item() == pytest.approx(
+        softened(2.0)(logits.flatten(0, 1), 2 * logits.flatten(0, 1)).item()
+    )
+
+
 def test_softened_classes_are_nearest_when_equal_and_keep_the_size_of_gradients():
     wanted = torch.tensor([[3.0, -1.0, 0.5]])
     assert softened(2.0)(wanted, wanted).item() == pytest.approx(0, abs=1e-7)

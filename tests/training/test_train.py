@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from emamba.config import AugmentationConfig, Config, DataConfig, MambaConfig, QuantizationConfig, TrainingConfig
+from emamba.config import (
+    AugmentationConfig,
+    Config,
+    DataConfig,
+    LstmConfig,
+    MambaConfig,
+    QuantizationConfig,
+    TrainingConfig,
+)
 from emamba.data import Dataset, Split, load_dataset
 from emamba.errors import ConfigError
 from emamba.training import evaluate, train, training_key
@@ -55,6 +63,46 @@ def test_coordinates_are_learned_from_their_mean_on():
     assert spread < 1
     model, _ = train(config(epochs=40), coordinates)
     assert evaluate(model, coordinates.test, "regression", DataConfig()) < 0.7 * spread
+
+
+def text() -> Dataset:
+    """Sixteen bytes that repeat with period 3, from where they may begin."""
+    starts = np.random.default_rng(0).integers(0, 3, 60)
+    rows = 60 + 7 * ((starts[:, None] + np.arange(17)) % 3)
+    whole = Split(rows[:, None, :16, None].astype(np.float32), rows[:, 1:])
+    return Dataset("x", "those", whole[:40], whole[40:50], whole[50:], outputs=256, task="language")
+
+
+BYTES = MambaConfig(embedding="bytes", head="token", d_model=6, d_state=2, blocks=1)
+
+
+def test_a_text_is_learned_byte_by_byte():
+    wanted = config(epochs=30, batch_size=10).model_copy(update={"model": BYTES, "data": DataConfig(patch=(1, 1))})
+    model, history = train(wanted, text())
+    assert history[0].validation is not None
+    assert history[0].validation > 4
+    assert evaluate(model, text().test, "language", wanted.data) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (BYTES.model_copy(update={"head": "pool"}), {}),
+        (BYTES.model_copy(update={"embedding": "linear"}), {}),
+        (BYTES, {"mean": (1.0,), "deviation": (2.0,)}),
+        (LstmConfig(kind="lstm"), {}),
+    ],
+)
+def test_a_text_wants_bytes_in_and_outputs_for_each(model, data):
+    frames = DataConfig(patch=(1, 1), **data)
+    with pytest.raises(ConfigError, match="x is a text: its tokens are bytes, unchanged, and outputs are asked for"):
+        train(config().model_copy(update={"model": model, "data": frames}), text())
+
+
+@pytest.mark.parametrize("choice", [{"head": "token"}, {"embedding": "bytes"}])
+def test_images_want_neither(dataset, choice):
+    with pytest.raises(ConfigError, match="digits is no text: its tokens are no bytes, and outputs are asked for"):
+        train(config().model_copy(update={"model": MambaConfig(**choice)}), dataset)
 
 
 class KilledError(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 from emamba.data import Task, load_dataset
 from emamba.flow import zoo
 from emamba.quantization import evaluate
-from emamba.report.scores import MEASURES, hundredths
+from emamba.report.scores import MEASURES
 
 Progress = Callable[[int, int, str], None]
 
@@ -23,13 +23,13 @@ Progress = Callable[[int, int, str], None]
 class Claim:
     """A model of the zoo, what was published for its task, and what it has to reach with how many parameters.
 
-    `bar` is in per cent or centimetres.
+    `bar` is in per cent or centimetres; None where nothing says what to reach.
     """
 
     model: str
     title: str
     published: str
-    bar: float
+    bar: float | None
     parameters: int
 
 
@@ -37,7 +37,7 @@ class Claim:
 class Finding:
     """What a claim's integer graph reaches on the test split, beside its float and the integers of all seeds.
 
-    Scores are shares or metres, as `training.score` counts them.
+    Scores are shares, metres or bits, as `training.score` counts them.
     """
 
     claim: Claim
@@ -49,8 +49,9 @@ class Finding:
 
     @property
     def met(self) -> bool:
-        """Whether the graph reaches the bar within the parameters allowed."""
-        good = not _better(self.task, self.claim.bar, hundredths(self.score))
+        """Whether the graph reaches the bar, if there is one, within the parameters allowed."""
+        bar, reached = self.claim.bar, MEASURES[self.task].value(self.score)
+        good = bar is None or not _better(self.task, bar, reached)
         return good and self.parameters <= self.claim.parameters
 
 
@@ -80,6 +81,7 @@ CLAIMS = (
     Claim("fashion_large", "Fashion-MNIST, 100 k", "-", 93.0, 100_000),
     Claim("cifar", "CIFAR-10 (JPEG copy)", "-", 75.0, 100_000),
     Claim("digits", "digits", "-", 98.5, 15_000),
+    Claim("wikitext", "WikiText-2, next byte", "-", None, 100_000),
 )
 RATIOS = (("mars", "mars_vit", 1.63), ("fashion", "fashion_vit", 19.9))
 
@@ -111,7 +113,10 @@ def ratios(findings: Sequence[Finding]) -> list[Ratio]:
 def unmeasured(models: Sequence[str]) -> list[str]:
     """The bars of `models` (none: all) that nothing was trained for yet, in words."""
     cards = zoo.cards()
-    lacking = [(it.model, f"{it.title}, bar {it.bar:g}: no model in the zoo") for it in CLAIMS if it.model not in cards]
+    bars = {it.model: "no bar" if it.bar is None else f"bar {it.bar:g}" for it in CLAIMS}
+    lacking = [
+        (it.model, f"{it.title}, {bars[it.model]}: no model in the zoo") for it in CLAIMS if it.model not in cards
+    ]
     lacking += [
         (model, f"{model} against {baseline}, bar {bar}x: {baseline} was not trained")
         for model, baseline, bar in RATIOS
@@ -160,16 +165,16 @@ def _ratio(finding: Finding, baseline: str, card: dict[str, Any], bar: float) ->
 
 
 def _better(task: Task, score: float, other: float) -> bool:
-    return score < other if task == "regression" else score > other
+    return score > other if task == "classification" else score < other
 
 
 def _row(it: Finding) -> tuple[str, ...]:
-    measure, relation = MEASURES[it.task], "<=" if it.task == "regression" else ">="
+    measure, relation = MEASURES[it.task], ">=" if it.task == "classification" else "<="
     return (
         it.claim.title,
         f"{it.parameters:,}",
         it.claim.published,
-        f"{relation} {it.claim.bar:g} {measure.unit}",
+        "-" if it.claim.bar is None else f"{relation} {it.claim.bar:g} {measure.unit}",
         measure.written(it.score) + ("" if it.met else " (missed)"),
         _spread(it),
         measure.difference(it.score, it.float),
@@ -180,7 +185,9 @@ def _spread(it: Finding) -> str:
     """Mean and standard deviation over the seeds."""
     if len(it.seeds) < 2:
         return "one seed"
-    return f"{MEASURES[it.task].written(mean(it.seeds))} ± {hundredths(stdev(it.seeds)):.2f} ({len(it.seeds)} seeds)"
+    measure = MEASURES[it.task]
+    spread = f"{measure.value(stdev(it.seeds)):.{measure.digits}f}"
+    return f"{measure.written(mean(it.seeds))} ± {spread} ({len(it.seeds)} seeds)"
 
 
 def _ratio_row(it: Ratio) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def explore(run: Run, force: Force = False, as_json: Json = False) -> None:
 @verbs.command()
 def verify(
     run: Run,
-    frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: all]")] = None,
+    frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: the recipe's]")] = None,
     stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
     data_dir: DataDir = None,

@@ -4,9 +4,8 @@ from emamba.data.catalogue import Entry, Findings, catalogue, check
 from emamba.data.dataset import Dataset, Images, Split, Targets, Task, by_subject, evenly, joined
 from emamba.data.fetch import fetch
 from emamba.data.frames import Frames, frames, grid
-from emamba.data.load import dataset_of, load_dataset, load_text
+from emamba.data.load import dataset_of, load_dataset
 from emamba.data.sources import SOURCES
-from emamba.data.text import Text
 
 __all__ = [
     "SOURCES",
@@ -18,7 +17,6 @@ __all__ = [
     "Split",
     "Targets",
     "Task",
-    "Text",
     "by_subject",
     "catalogue",
     "check",
@@ -29,5 +27,4 @@ __all__ = [
     "grid",
     "joined",
     "load_dataset",
-    "load_text",
 ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from emamba.data.dataset import Dataset
 from emamba.data.folders import find
-from emamba.data.load import TEXTS, load_dataset, load_text
+from emamba.data.load import load_dataset
 from emamba.data.sources import SOURCES, source
-from emamba.data.text import Text
 from emamba.errors import DataError
 
 
@@ -26,7 +24,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Findings:
-    """A data set that was read whole: what it is, and images or words in each part."""
+    """A data set that was read whole: what it is, and images or frames in each part."""
 
     name: str
     identity: str
@@ -51,8 +49,7 @@ def check(name: str, folder: Path | None = None) -> Findings:
     Errors as of `load_dataset`.
     """
     place = find(name, folder) if source(name).downloads else None
-    found: Dataset | Text = load_text(name, folder) if name in TEXTS else load_dataset(name, folder)
-    unlabelled = found.unlabelled if isinstance(found, Dataset) else None
+    found = load_dataset(name, folder)
     return Findings(
         name,
         found.identity,
@@ -60,7 +57,7 @@ def check(name: str, folder: Path | None = None) -> Findings:
         train=len(found.train),
         validation=len(found.validation),
         test=len(found.test),
-        unlabelled=0 if unlabelled is None else len(unlabelled),
+        unlabelled=0 if found.unlabelled is None else len(found.unlabelled),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a data set of images is."""
+"""What a data set is: images, or what is read like them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from emamba.errors import DataError
 Images = NDArray[np.float32]
 Targets = NDArray[np.int64 | np.float32]
 Subjects = NDArray[np.uint8]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "language"]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Images [n, height, width, channels], what is asked of each, and whom each shows.
 
-    Pixels are in 0..1; radar frames keep the units of their files. `targets` are labels [n] of
-    classes counted from 0, or coordinates [n, outputs]. `subjects` [n] is None where nobody is named.
+    Pixels are in 0..1; radar frames keep the units of their files; a text has one row of bytes 0..255.
+    `targets` are labels [n] of classes counted from 0, coordinates [n, outputs], or the byte [n, width] that
+    follows each byte. `subjects` [n] is None where nobody is named.
     """
 
     images: Images
@@ -41,8 +42,8 @@ class Split:
 class Dataset:
     """A data set in three parts; `identity` says in words and by hash which data they are.
 
-    `outputs` counts classes or coordinates. `validation` may choose settings and checkpoints, `test` may
-    not. `unlabelled` are training images whose targets are not known.
+    `outputs` counts classes, coordinates or values of a byte. `validation` may choose settings and checkpoints,
+    `test` may not. `unlabelled` are training images whose targets are not known.
     """
 
     name: str

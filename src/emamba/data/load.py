@@ -7,10 +7,9 @@ from pathlib import Path
 from emamba.config import Config
 from emamba.data.dataset import Dataset
 from emamba.data.folders import find
-from emamba.data.text import Text
 from emamba.errors import ConfigError
 
-IMAGES, TEXTS = ("digits", "fashion-mnist", "cifar-10", "mars"), ("wikitext-2",)
+NAMES = ("digits", "fashion-mnist", "cifar-10", "mars", "wikitext-2")
 
 
 def dataset_of(config: Config, folder: Path | None = None) -> Dataset:
@@ -20,7 +19,7 @@ def dataset_of(config: Config, folder: Path | None = None) -> Dataset:
 
 
 def load_dataset(name: str, folder: Path | None = None) -> Dataset:
-    """The images of that name.
+    """The data set of that name.
 
     They lie in a subfolder of that name below `folder`, else below the folder that EMAMBA_DATA names, else
     below `../shared/data` or `~/.cache/emamba/data`. ConfigError if there is no such data set, DataError if
@@ -43,14 +42,9 @@ def load_dataset(name: str, folder: Path | None = None) -> Dataset:
             from emamba.data.mars import mars
 
             return mars(find(name, folder))
+        case "wikitext-2":
+            from emamba.data.wikitext_2 import wikitext_2
+
+            return wikitext_2(find(name, folder))
         case _:
-            raise ConfigError(f"there is no data set {name!r} of images", f"data.name can be: {', '.join(IMAGES)}")
-
-
-def load_text(name: str, folder: Path | None = None) -> Text:
-    """The text of that name, found as `load_dataset` finds images, with the same errors."""
-    if name not in TEXTS:
-        raise ConfigError(f"there is no text {name!r}", f"there are: {', '.join(TEXTS)}")
-    from emamba.data.wikitext_2 import wikitext_2
-
-    return wikitext_2(find(name, folder))
+            raise ConfigError(f"there is no data set {name!r}", f"data.name can be: {', '.join(NAMES)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from emamba.data.dataset import Task
 from emamba.errors import ConfigError
 
 Name = Literal["digits", "fashion-mnist", "cifar-10", "mars", "wikitext-2"]
@@ -28,7 +29,7 @@ class Download:
 class Source:
     """What a data set is, and which files its official release has (none: it comes with a library)."""
 
-    task: str
+    task: Task
     sizes: str
     downloads: tuple[Download, ...] = ()
 
@@ -84,7 +85,7 @@ SOURCES: dict[Name, Source] = {
     ),
     "wikitext-2": Source(
         "language",
-        "2,088,628 + 217,646 + 245,569 words, 33,278 different",
+        "42,176 + 4,381 + 4,908 frames of 256 bytes",
         (
             Download(
                 "wikitext-2-v1.zip",

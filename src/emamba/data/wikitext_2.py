@@ -1,21 +1,24 @@
-"""WikiText-2: articles of Wikipedia, cut into words (Merity, Xiong, Bradbury, Socher 2016)."""
+"""WikiText-2: articles of Wikipedia as one long text (Merity, Xiong, Bradbury, Socher 2016)."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
+from emamba.data.dataset import Dataset, Split
 from emamba.data.reading import content, damaged, first, known_as, reading
-from emamba.data.text import Text, Words, numbers, vocabulary, words
 from emamba.files import digest
 
 ARCHIVE = "wikitext-2-v1.zip"
 PARTS = ("train", "valid", "test")
 KNOWN = {"95cc8a4d8b8401b031891a9da8f9fcbb939e4e72556a63bf8a8708deff897f4c": "official release"}
+LENGTH = 256  # bytes of a frame
 
 
-def wikitext_2(folder: Path) -> Text:
-    """2,088,628 words to train, 217,646 to validate, 245,569 to test, 33,278 of them different.
+def wikitext_2(folder: Path) -> Dataset:
+    """42,176 frames of 256 bytes to train, 4,381 to validate, 4,908 to test; after each byte the next one is asked.
 
     From the three `wiki.*.tokens`, packed as .xz or not, else the official zip that holds them.
     """
@@ -26,23 +29,23 @@ def wikitext_2(folder: Path) -> Text:
     else:
         paths = [first(folder, ARCHIVE, names[0], f"{names[0]}.xz")] * len(names)
         texts = _unpacked(paths[0], names)
-    parts = []
     for path, text in zip(paths, texts, strict=True):
-        with reading(path):
-            parts.append(words(text.decode()))
-        if not parts[-1]:
-            raise damaged(path, "holds no words")
-    known = vocabulary(parts[0])
-    train, validation, test = (_numbered(path, part, known) for path, part in zip(paths, parts, strict=True))
+        if len(text) <= LENGTH:
+            raise damaged(path, f"holds {len(text)} bytes; a frame and the byte behind it are {LENGTH + 1}")
     identity = f"WikiText-2, {known_as(digest(*texts), KNOWN)}"
-    return Text("wikitext-2", identity, known, train, validation, test)
+    return Dataset("wikitext-2", identity, *map(cut, texts), outputs=256, task="language")
 
 
-def _numbered(path: Path, part: list[str], known: tuple[str, ...]) -> Words:
-    try:
-        return numbers(part, known)
-    except KeyError as error:
-        raise damaged(path, f"holds the word {error}, which the training text does not") from None
+def cut(text: bytes) -> Split:
+    """`text` in frames that follow each other: bytes [n, 1, LENGTH, 1], and for each the byte behind it [n, LENGTH].
+
+    What is asked at the end of a frame is the first byte of the next one; up to LENGTH bytes at the end of the
+    text make no frame.
+    """
+    values = np.frombuffer(text, np.uint8)
+    whole = (len(values) - 1) // LENGTH * LENGTH
+    images = values[:whole].reshape(-1, 1, LENGTH, 1).astype(np.float32)
+    return Split(images, values[1 : whole + 1].reshape(-1, LENGTH).astype(np.int64))
 
 
 def _unpacked(path: Path, names: list[str]) -> list[bytes]:

@@ -17,10 +17,23 @@ from emamba.curve import IntegerCurve, IntegerTable
 from emamba.firmware.schedule import kept
 from emamba.firmware.spelling import element, narrowest
 from emamba.fixed import Integers
-from emamba.graph import Activation, Add, Convolution, Flatten, Graph, Input, Linear, Multiply, Pool, RangeNorm, Scan
+from emamba.graph import (
+    Activation,
+    Add,
+    Convolution,
+    Flatten,
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Multiply,
+    Pool,
+    RangeNorm,
+    Scan,
+)
 from emamba.graph.bounds import accumulator
 
-Computed = Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool  # what has a C function
+Computed = Lookup | Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool  # have a C function
 Parameters = dict[str, int | Integers]
 
 _DEEPEST = -30  # the longest left shift that is a factor of type int32_t
@@ -66,6 +79,8 @@ def function(graph: Graph, op: Computed) -> Function:
 def parameters(graph: Graph, op: Computed) -> Parameters:
     """The members of an operation's structure of parameters, in order; those of a curve with a dotted path."""
     match op:
+        case Lookup():
+            return {"channels": op.channels, "table": op.table}
         case Linear():
             sizes = {"inputs": op.weight.shape[1], "outputs": op.channels}
             return {**sizes, "weight": op.weight, "bias": op.bias, **_requantize(op)}

@@ -61,7 +61,7 @@ def generate(graph: Graph) -> dict[str, str]:
         "stack_bytes": stack_bytes(graph),
         "functions": emitted,
         "names": names,
-        "widths": sorted({f.width for f in emitted if f.kind not in ("table", "activation")}),
+        "widths": sorted({f.width for f in emitted if f.kind not in ("table", "activation", "lookup")}),
         "constants": _constants(graph, called),
         "push": push(graph, called),
     }

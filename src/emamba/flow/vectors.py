@@ -14,15 +14,20 @@ from emamba.graph import Graph, predict
 
 FILE = "vectors.npz"
 
-_FRAMES = 16
+_FRAMES, _FEWEST_FRAMES = 16, 2
+_OUTPUTS = 1 << 17  # more would not fit a zoo of small files
 _SEED = 2508_10370
 _HINT = "take the model out of the zoo again"
 
 
 def vectors(graph: Graph) -> tuple[Integers, Integers]:
-    """Frames [n, tokens, channels] and their outputs: all integers, then integers near zero as data have them."""
-    rng, source = np.random.default_rng(_SEED), graph.input
-    shape = (_FRAMES // 2, graph.tokens, source.channels)
+    """Frames [n, tokens, channels] and their outputs: all integers, then integers near zero as data have them.
+
+    They are 16, or fewer where each has many outputs.
+    """
+    rng, source, output = np.random.default_rng(_SEED), graph.input, graph.output
+    most = _OUTPUTS // (graph.frame_tokens(output.name) * output.channels)
+    shape = (max(min(_FRAMES, most), _FEWEST_FRAMES) // 2, graph.tokens, source.channels)
     everywhere = rng.integers(source.dtype.lo, source.dtype.hi, shape, endpoint=True)
     near = np.clip(rng.normal(0, source.dtype.hi / 4, shape).round(), source.dtype.lo, source.dtype.hi)
     frames = np.concatenate([everywhere, near]).astype(np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 from emamba.errors import GraphError
 from emamba.fixed import Integer
 from emamba.fuzz.growth import Growth
-from emamba.fuzz.operations import flatten, joined, norm, scan
+from emamba.fuzz.operations import flatten, joined, lookup, norm, scan
 from emamba.fuzz.trial import Trial
 from emamba.graph import Add, Graph, Multiply, Pool, check
 from emamba.rtl.buffers import slowest
@@ -61,8 +61,9 @@ class Topology(Growth):
     def grow(self) -> None:
         """Appends an operation of a random kind, and linear ones where its sources have to be fitted."""
         source = self._any()
-        kinds = ["linear", "linear", "join", "join", "convolution", "activation", "norm", "scan", "flatten", "pool"]
-        match str(self.rng.choice(kinds)):
+        often = ["linear", "linear", "join", "join"]
+        rarer = ["convolution", "activation", "norm", "scan", "flatten", "pool", "lookup"]
+        match str(self.rng.choice([*often, *rarer])):
             case "join":
                 self._join(source, self._any(self._time(source)))
             case "convolution":
@@ -79,6 +80,8 @@ class Topology(Growth):
                 self._flatten(source)
             case "pool" if self.rng.integers(2):
                 self._pool(source)
+            case "lookup":
+                self._lookup(source)
             case _:
                 self.linear(self._name("linear"), source, int(self.rng.integers(1, 11)), self._dtype())
 
@@ -109,6 +112,16 @@ class Topology(Growth):
     def _pool(self, source: str) -> str:
         op = Pool(name="", source="", channels=self._width(source), dtype=self.dtype, fraction_bits=4, shift=0)
         return self.add(op, self._name("pool"), self._dtype(), source=source)
+
+    def _lookup(self, source: str) -> None:
+        """Rows of a table, picked by `source` if that can be an index, else by one channel that is linear in it."""
+        index, dtype = Integer(int(self.rng.integers(3, 9)), signed=False), self._dtype()
+        if self._width(source) == 1 and not self.type(source).signed and self.type(source).bits <= _WIDEST_TABLE:
+            index = self.type(source)
+        else:
+            source = self.linear(self._name("index"), source, 1, index)
+        op = lookup(self.rng, index, int(self.rng.integers(1, 11)), dtype)
+        self.add(op, self._name("lookup"), dtype, source=source)
 
     def _scan(self, x: str) -> None:
         """A scan of `x`; delta, b and c are linear in any tensors of as many tokens."""

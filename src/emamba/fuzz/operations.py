@@ -6,7 +6,7 @@ import numpy as np
 
 from emamba.curve import exp, exp_segments, integer_segments, mirrored, tabulate
 from emamba.fixed import Integer, Integers
-from emamba.graph import Add, Convolution, Flatten, Input, Linear, RangeNorm, Scan
+from emamba.graph import Add, Convolution, Flatten, Input, Linear, Lookup, RangeNorm, Scan
 
 INT8, UINT8 = Integer(8), Integer(8, signed=False)
 Shift = int | list[int]  # of all channels, or a pattern that they repeat
@@ -28,6 +28,13 @@ def border_frames(rng: np.random.Generator, tokens: int, channels: int, dtype: I
 def source(channels: int, dtype: Integer = INT8) -> Input:
     """An input of `channels` elements."""
     return Input(name="input", channels=channels, dtype=dtype, fraction_bits=4)
+
+
+def lookup(rng: np.random.Generator, index: Integer, channels: int, dtype: Integer = INT8) -> Lookup:
+    """A table with a row for each value of `index`, over all of `dtype`."""
+    table = rng.integers(dtype.lo, dtype.hi + 1, (1 << index.bits, channels))
+    table.flat[:2] = dtype.lo, dtype.hi
+    return Lookup(name="lookup", source="input", channels=channels, dtype=dtype, fraction_bits=4, table=table)
 
 
 def linear(rng: np.random.Generator, inputs: int, outputs: int, shift: Shift, dtype: Integer = INT8) -> Linear:

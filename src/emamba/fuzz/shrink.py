@@ -11,7 +11,7 @@ import numpy as np
 from emamba.errors import GraphError
 from emamba.fixed import Integers
 from emamba.fuzz.trial import Trial
-from emamba.graph import Convolution, Flatten, Graph, Input, Linear, Operation, Scan, check
+from emamba.graph import Convolution, Flatten, Graph, Input, Linear, Lookup, Operation, Scan, check
 from emamba.rtl.buffers import slowest
 from emamba.rtl.folding import Folding, candidates
 
@@ -57,7 +57,7 @@ def smaller(trial: Trial) -> Iterator[Trial]:
     for count in (1, trial.graph.tokens // 2, trial.graph.tokens - 1):
         if 0 < count < trial.graph.tokens:
             yield from _with(trial, _shortened(trial.graph, count))
-    for width in sorted({op.channels for op in operations if isinstance(op, Input | Linear)}, reverse=True):
+    for width in sorted({op.channels for op in operations if isinstance(op, Input | Lookup | Linear)}, reverse=True):
         for less in {1, width // 2, width - 1} - {0, width}:
             yield from _with(trial, _resized(trial.graph, {width: less}))
 
@@ -124,7 +124,7 @@ def _resized(graph: Graph, widths: Mapping[int, int]) -> list[Operation]:
         wanted = widths.get(op.channels, op.channels)
         if isinstance(op, Flatten):
             wanted = given[0] * max(op.channels // graph[op.source].channels, 1)
-        elif not isinstance(op, Input | Linear):
+        elif not isinstance(op, Input | Lookup | Linear):
             wanted = given[0]
         channels[op.name] = wanted
         operations.append(_cut(op, wanted, given))
@@ -135,6 +135,8 @@ def _cut(op: Operation, channels: int, given: Sequence[int]) -> Operation:
     """`op` with the first ones of its channels (or the first ones again), and for sources with the `given` ones."""
     changes: dict[str, Any] = {"channels": channels}
     match op:
+        case Lookup():
+            changes |= {"table": op.table[:, np.arange(channels) % op.table.shape[1]]}
         case Linear():
             columns = np.arange(given[0]) % op.weight.shape[1]
             changes |= _rows(channels, weight=op.weight[:, columns], bias=op.bias, shift=op.shift)

@@ -20,6 +20,7 @@ from emamba.graph.operations import (
     Flatten,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -37,7 +38,7 @@ def accumulator(operation: Operation, types: Mapping[str, Integer], tokens: int)
     """
     sources = [types[name] for name in operation.sources]
     match operation:
-        case Input() | Flatten():
+        case Input() | Lookup() | Flatten():
             return _signed(operation.dtype)
         case Linear() | Convolution():
             sums, shift = dot_range(operation.weight, operation.bias, sources[0]), operation.shift

@@ -18,6 +18,7 @@ from emamba.graph.operations import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Operation,
     RangeNorm,
     Scan,
@@ -112,6 +113,9 @@ def _shapes(graph: Graph, op: Operation) -> Iterator[str]:
     match op:
         case Input():
             return
+        case Lookup():
+            yield from _shape("table", op.table, (1 << graph[op.source].dtype.bits, op.channels))
+            expected = [1]
         case Linear():
             yield from _shape("weight", op.weight, (op.channels, channels[0]))
             yield from _shape("bias", op.bias, (op.channels,))
@@ -220,6 +224,11 @@ def _curve(curve: IntegerCurve) -> Iterator[str]:
 
 
 def _types(graph: Graph, op: Operation) -> Iterator[str]:
+    if isinstance(op, Lookup):
+        if graph[op.source].dtype.signed:
+            yield f"the index {op.source} is signed; it may not be negative"
+        if not op.dtype.holds(int(op.table.min()), int(op.table.max())):
+            yield f"the table holds {op.table.min()}..{op.table.max()}, which {op.dtype} cannot hold"
     if isinstance(op, Scan):
         if graph[op.delta].dtype.signed:
             yield f"delta {op.delta} is signed; it may not be negative"

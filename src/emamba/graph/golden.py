@@ -22,6 +22,7 @@ from emamba.graph.operations import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -29,7 +30,7 @@ from emamba.graph.operations import (
     Scan,
 )
 
-_FRAMES = 256
+_TOKENS = 4096
 
 
 def run(graph: Graph, frames: Integers) -> dict[str, Integers]:
@@ -42,8 +43,9 @@ def run(graph: Graph, frames: Integers) -> dict[str, Integers]:
 
 def predict(graph: Graph, frames: Integers) -> Integers:
     """The output of `graph` for `frames`: [batch, time, channels]; few frames at a time, to spare memory."""
-    parts = range(0, max(len(frames), 1), _FRAMES)
-    return np.concatenate([run(graph, frames[part : part + _FRAMES])[graph.output.name] for part in parts])
+    size = max(_TOKENS // graph.tokens, 1)
+    parts = range(0, max(len(frames), 1), size)
+    return np.concatenate([run(graph, frames[part : part + size])[graph.output.name] for part in parts])
 
 
 def accepted(graph: Graph, frames: Integers) -> Integers:
@@ -73,6 +75,8 @@ def execute(operation: Operation, tensors: Mapping[str, Integers]) -> Integers:
     match operation:
         case Input():
             return tensors[operation.name]
+        case Lookup():
+            return operation.table[sources[0][..., 0]]
         case Linear():
             return linear(operation, *sources)
         case Convolution():

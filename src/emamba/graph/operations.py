@@ -60,6 +60,13 @@ class Input(_Stream):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Lookup(_OneSource):
+    """`table[x]` of the token's only element x; table [values of x, channels]."""
+
+    table: Integers
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(_OneSource):
     """`requantize(weight @ x + bias, shift, dtype)`; weight [channels, in], bias and shift [channels].
 
@@ -185,7 +192,7 @@ class Flatten(_OneSource):
     """Each k consecutive tokens of a frame, first token first, as one; k = channels / channels of the source."""
 
 
-Operation = Input | Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool | Flatten
+Operation = Input | Lookup | Linear | Convolution | RangeNorm | Activation | Scan | Multiply | Add | Pool | Flatten
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +242,8 @@ class Graph:
 
 
 def parameter_count(graph: Graph) -> int:
-    """Number of weights and biases; tables, which come with the arithmetic, do not count."""
-    names = ("weight", "bias", "rate", "skip")
+    """Number of weights and biases; tables that come with the arithmetic do not count, those of a Lookup do."""
+    names = ("weight", "bias", "rate", "skip", "table")
     return sum(array.size for op in graph.operations for name, array in arrays(op).items() if name in names)
 
 

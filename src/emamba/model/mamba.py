@@ -17,6 +17,8 @@ from emamba.model import layers
 from emamba.model.scan import selective_scan
 from emamba.model.shape import Shape
 
+BYTES = 256  # values of a byte
+
 _DELTA_RANGE = (0.01, 0.3)  # step sizes at the start, spread evenly on a logarithmic scale
 _DELTA_WEIGHT = 0.1  # share of the usual initial weight of dt_proj, so that few deltas start below 0
 
@@ -39,14 +41,18 @@ class State:
 
 
 class Mamba(nn.Module):
-    """Tokens [batch, tokens, features] -> logits [batch, outputs]. The blocks see `tokens`: one a group."""
+    """Tokens [batch, tokens, features] -> logits [batch, outputs]. The blocks see `tokens`: one a group.
+
+    With the head `token` the logits are [batch, tokens, outputs]. Where tokens are bytes, 0 to 255, a frame has
+    one feature and its groups one token; ConfigError otherwise.
+    """
 
     def __init__(self, config: MambaConfig, shape: Shape, outputs: int) -> None:
         super().__init__()
         self.config, self.shape, self.outputs = config, shape, outputs
         self.tokens = shape.rows * shape.columns
         self.stem, self.silu = nn.Linear(shape.features, config.stem) if config.stem else None, layers.silu(config.silu)
-        self.embedding = nn.Linear((config.stem or shape.features) * shape.group, config.d_model)
+        self.embedding = _embedding(config, shape)
         self.blocks = nn.ModuleList(Block(config, shape) for _ in range(config.blocks))
         self.norm = layers.norm(config)
         self.head = nn.Linear(config.d_model * (self.tokens if config.head == "flatten" else 1), outputs)
@@ -58,7 +64,8 @@ class Mamba(nn.Module):
     def step(self, group: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits after one more group of tokens [batch, group, features], and the memory for the next one.
 
-        The logits are those of a frame that ends here; after the last group, those of `forward`.
+        The logits are those of a frame that ends here; after the last group, those of `forward`. With the head
+        `token` they are those of this group alone.
         ConfigError if the model looks ahead.
         """
         if self.config.convolution == "square":
@@ -81,13 +88,16 @@ class Mamba(nn.Module):
         for block, memory in zip(self.body, state.blocks, strict=True):
             x, after = block(x, memory)
             blocks.append(after)
-        seen = state.seen + x.shape[1]
-        features = torch.cat([state.features[:, : state.seen], self.norm(x), state.features[:, seen:]], dim=1)
-        return self._classify(features, seen), State(tuple(blocks), features, seen)
+        seen, normed = state.seen + x.shape[1], self.norm(x)
+        features = torch.cat([state.features[:, : state.seen], normed, state.features[:, seen:]], dim=1)
+        logits = self.head(normed) if self.config.head == "token" else self._classify(features, seen)
+        return logits, State(tuple(blocks), features, seen)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """[batch, tokens, features] -> [batch, tokens / group, d_model]."""
         limit = self.config.limit
+        if self.config.embedding == "bytes":
+            return layers.limited(self.embedding(tokens[..., 0].long()), limit)
         if self.stem is not None:
             tokens = self.silu(layers.limited(self.stem(tokens), limit))
         return layers.limited(self.embedding(grouped(tokens, self.shape.group)), limit)
@@ -96,6 +106,16 @@ class Mamba(nn.Module):
         """In real numbers a linear map of each token, averaged, is a linear map of the average."""
         flat = self.config.head == "flatten"
         return self.head(features.flatten(1) if flat else features.sum(1) / seen)
+
+
+def _embedding(config: MambaConfig, shape: Shape) -> nn.Linear | nn.Embedding:
+    """What makes `d_model` channels of a group of tokens."""
+    if config.embedding == "linear":
+        return nn.Linear((config.stem or shape.features) * shape.group, config.d_model)
+    if shape.features != 1 or shape.group != 1:
+        fact = f"model.embedding: a byte is one feature, but a token has {shape.features * shape.group}"
+        raise ConfigError(fact, 'set data.patch, data.group to 1 and data.margin to 0, or model.embedding = "linear"')
+    return nn.Embedding(BYTES, config.d_model)
 
 
 def grouped(tokens: Tensor, count: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil, log2
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from emamba.quantization import streams
 from emamba.quantization.streams import Operation
 
 LOGIT_BITS = 16  # wide enough that two classes never tie by rounding
+BYTE = Integer(8, signed=False)
 SEGMENTS_ARGUMENT = Integer(16, signed=False)  # the decay's argument when exp is straight segments
 SEGMENTS_BITS = SEGMENTS_ARGUMENT.bits - 3  # its fraction: 0..8, because exp(-8) is less than half a step of any decay
 TABLE_ARGUMENT = Integer(8, signed=False)  # the decay's argument when exp is a table
@@ -111,11 +113,13 @@ def stream_type(operation: Operation, config: QuantizationConfig) -> Integer:
             return Integer(config.activation_bits, signed=False)
         case "logit":
             return Integer(LOGIT_BITS)
+        case "byte":
+            return BYTE
 
 
 def rate_type(config: QuantizationConfig) -> Integer:
     """Element type of a scan's rates, which are never negative."""
-    return Integer(config.weight_bits, signed=False)
+    return Integer(config.rate_bits, signed=False)
 
 
 def decay_type(config: QuantizationConfig) -> tuple[Integer, int]:
@@ -175,8 +179,11 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
     """Name and fraction bits of the stream of `op` and of what is inside it."""
     if isinstance(op, streams.Normalise):
         yield op.name, config.activation_bits - 1  # its values fill -1..1 by construction
+    elif op.kind == "byte":
+        yield op.name, 0
     elif not isinstance(op, streams.Flatten):  # whose elements keep the scale of its source
-        yield op.name, closest(_real(found[op.name]), stream_type(op, config))
+        dtype = stream_type(op, config)
+        yield op.name, max(closest(_real(found[op.name]), dtype), _coarsest(op.limit, dtype))
     match op:
         case streams.Scan():
             yield f"{op.name}.rate", fitting(_real(op.rate), rate_type(config))
@@ -186,6 +193,15 @@ def _chosen(op: Operation, found: Mapping[str, Tensor], config: QuantizationConf
             yield f"{op.name}.argument", _argument(op, _real(found[op.sources[1]]), config)
         case _:
             return
+
+
+def _coarsest(limit: float, dtype: Integer) -> int:
+    """The fewest fraction bits with which `dtype` saturates where the model does: at `limit`, or the next power of two.
+
+    One bit less has half the error where most values are at the limit, which is just beyond the type, but what is
+    computed with less exact sources then leaves the limit: a text model lost half a bit a byte.
+    """
+    return dtype.bits - 1 - ceil(log2(limit)) if limit else _COARSEST
 
 
 def _argument(op: streams.Scan, delta: Real, config: QuantizationConfig) -> int:

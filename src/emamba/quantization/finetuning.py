@@ -60,10 +60,11 @@ def finetune(
 
 
 def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:
-    """Logits [batch, outputs] of the graph that `lower` makes of `model`, with gradients."""
+    """Logits of the graph that `lower` makes of `model`, shaped as the model's own, with gradients."""
     operations = streams.unfold(model)
     integers = lowered(operations, scales, config)
-    return straight_through(operations, integers, scales, tokens)[operations[-1].name][:, 0]
+    found = straight_through(operations, integers, scales, tokens)[operations[-1].name]
+    return found if model.config.head == "token" else found[:, 0]
 
 
 def straight_through(
@@ -92,6 +93,8 @@ def _rounded(operation: streams.Operation, integer: graph.Operation, scales: Sca
             weight = _replaced(operation.weight, integer.weight, fraction_bits)
             bias = _replaced(operation.bias, integer.bias, integer.shift + integer.fraction_bits)
             return replace(operation, weight=weight, bias=bias)
+        case (streams.Lookup(), graph.Lookup()):
+            return replace(operation, table=_replaced(operation.table, integer.table, integer.fraction_bits))
         case (streams.Scan(), graph.Scan()):
             rate = _replaced(operation.rate, integer.rate, scales[f"{operation.name}.rate"])
             skip = _replaced(operation.skip, integer.skip, scales[f"{operation.name}.skip"])

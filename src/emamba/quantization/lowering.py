@@ -66,6 +66,11 @@ def _lowered(
     match op:
         case streams.Input():
             return graph.Input(name=op.name, channels=op.channels, dtype=dtype, fraction_bits=out)
+        case streams.Lookup():
+            return graph.Lookup(
+                name=op.name, source=op.sources[0], channels=op.channels, dtype=dtype, fraction_bits=out,
+                table=_rounded(op.table, out, dtype),
+            )  # fmt: skip
         case streams.Linear():
             return graph.Linear(**_weighted(op, dtype, bits[0], scales, config))
         case streams.Convolution():

@@ -19,7 +19,7 @@ from emamba.quantization.calibration import Scales, calibrate
 from emamba.quantization.finetuning import finetune
 from emamba.quantization.lowering import lower
 from emamba.quantization.streams import lowerable
-from emamba.training import Epoch, Progress, score, silent
+from emamba.training import Epoch, Progress, scored, silent
 from emamba.training import evaluate as evaluate_real
 
 
@@ -78,12 +78,13 @@ def quantize(
     scales = scales or calibrated(model, config, dataset)
     before = lower(config.name, model, scales, config.quantization)
     tuned, history = finetune(model, scales, config, dataset, progress, memory)
-    after = lower(config.name, tuned, scales, config.quantization)
+    after = lower(config.name, tuned, scales, config.quantization) if history else before
 
     def scores(split: Split) -> Scores:
         where = split, dataset.task, config.data
         real, approximated = evaluate_real(exact_twin(model), *where), evaluate_real(model, *where)
-        return Scores(real, approximated, evaluate(before, *where), evaluate(after, *where))
+        untuned = evaluate(before, *where)
+        return Scores(real, approximated, untuned, untuned if after is before else evaluate(after, *where))
 
     return Quantization(
         graph=after,
@@ -106,13 +107,13 @@ def calibrated(model: Mamba, config: Config, dataset: Dataset) -> Scales:
 
 def evaluate(graph: Graph, split: Split, task: Task, choice: DataConfig) -> float:
     """The score of `graph` on `split`, as `training.score` counts it."""
-    return score(task, outputs(graph, split.images, choice), split.targets)
+    return scored(task, split, lambda images: outputs(graph, images, choice))
 
 
 def outputs(graph: Graph, images: Images, choice: DataConfig) -> NDArray[np.float64]:
-    """What `graph` gives for `images`, in real numbers: [n, outputs]."""
-    found = predict(graph, integer_frames(graph, images, choice))[:, 0]
-    return dequantize(found, graph.output.fraction_bits)
+    """What `graph` gives for `images`, in real numbers: [n, outputs], or [n, tokens, outputs] if those are several."""
+    found = predict(graph, integer_frames(graph, images, choice))
+    return dequantize(found[:, 0] if found.shape[1] == 1 else found, graph.output.fraction_bits)
 
 
 def integer_frames(graph: Graph, images: Images, choice: DataConfig) -> Integers:

@@ -20,7 +20,8 @@ from emamba.model.layers import Depthwise, Pointwise, RangeNorm, Square, convolv
 from emamba.model.mamba import Block, grouped
 from emamba.model.scan import scanned_states, selective_scan
 
-Kind = Literal["activation", "step", "logit"]  # of a stream: signed; never negative; wide, for the argmax
+# Of a stream: signed; never negative; wide, for the argmax; as it is.
+Kind = Literal["activation", "step", "logit", "byte"]
 Curve = Callable[[Tensor], Tensor]
 
 
@@ -37,6 +38,14 @@ class Input(_Stream):
     """The frames."""
 
     sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lookup(_Stream):
+    """Row x of `table` [256, channels] for a byte x."""
+
+    sources: tuple[str]
+    table: Tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,7 +127,7 @@ class Flatten(_Stream):
     sources: tuple[str]
 
 
-Operation = Input | Linear | Convolution | Normalise | Activation | Scan | Multiply | Add | Pool | Flatten
+Operation = Input | Lookup | Linear | Convolution | Normalise | Activation | Scan | Multiply | Add | Pool | Flatten
 
 
 def lowerable(config: ModelConfig) -> None:
@@ -164,6 +173,8 @@ def _unlimited(operation: Operation, streams: Mapping[str, Tensor]) -> Tensor:
     match operation:
         case Input():
             return streams[operation.name]
+        case Lookup():
+            return nn.functional.embedding(sources[0][..., 0].long(), operation.table)
         case Linear():
             result = nn.functional.linear(sources[0], operation.weight, operation.bias)
             return result.relu() if operation.kind == "step" else result
@@ -211,8 +222,15 @@ def _start(op: Scan, x: Tensor) -> Tensor:
 
 
 def _embedding(model: Mamba) -> Iterator[Operation]:
-    """The stem, if there is one, on every token; groups of tokens; and the linear map in front of the blocks."""
+    """The stem, if there is one, on every token; groups of tokens; and the linear map in front of the blocks.
+
+    Bytes go to their table alone.
+    """
     shape, name, channels = model.shape, "input", model.shape.features
+    if isinstance(model.embedding, nn.Embedding):
+        yield Input(name=name, channels=channels, kind="byte")
+        yield Lookup(name="embed", channels=model.config.d_model, sources=(name,), table=model.embedding.weight)
+        return
     yield Input(name=name, channels=channels)
     if model.stem is not None:
         yield _linear("stem", name, model.stem.weight, model.stem.bias)
@@ -253,7 +271,9 @@ def _block(p: str, block: Block, residual: str, tokens: int) -> Iterator[Operati
 
 def _within(operation: Operation, limit: float) -> Operation:
     """`operation` saturated where the model saturates it; elsewhere its values are within any limit anyway."""
-    computed = isinstance(operation, Linear | Convolution | Scan | Multiply | Add) and operation.kind == "activation"
+    computed = (
+        isinstance(operation, Lookup | Linear | Convolution | Scan | Multiply | Add) and operation.kind == "activation"
+    )
     return replace(operation, limit=limit) if computed else operation
 
 
@@ -269,6 +289,8 @@ def _head(model: Mamba, source: str) -> Iterator[Operation]:
         case "pool":
             yield Pool(name="pool", channels=d_model, sources=("norm",))
             yield _linear("head", "pool", weight / tokens, bias, "logit")
+        case "token":
+            yield _linear("head", "norm", weight, bias, "logit")
         case "flatten":
             yield Flatten(name="flatten", channels=d_model * tokens, sources=("norm",))
             yield _linear("head", "flatten", weight, bias, "logit")

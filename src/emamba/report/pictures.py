@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emamba.report.curves import Curve
-from emamba.report.occupancy import by_frame, frame_starts, steady, utilisation
+from emamba.report.occupancy import Interval, by_frame, frame_starts, steady, utilisation
 from emamba.report.results import Epoch, Verification
-from emamba.report.scores import FORMS, Measure, hundredths
+from emamba.report.scores import FORMS, Measure
 from emamba.report.summary import percent
 from emamba.report.svg import ACCENT, INK, LINE, MUTED, SOFT, STYLE, inline
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_TOLD_APART = 4000  # places along the occupancy chart; without a limit a page of long frames has 16 MB
 _FRAMES_DRAWN = 3  # of occupancy, beyond the latency
 
 
@@ -56,7 +57,7 @@ def drawn_cycles(verify: Verification) -> int:
 
 
 def _scores(known: dict[str, float], kind: Measure, figure: Figure) -> None:
-    values = [hundredths(score) for score in known.values()]
+    values = [kind.value(score) for score in known.values()]
     rows = range(len(values))
     axes = figure.subplots()
     axes.plot(values, rows, color=SOFT)
@@ -80,7 +81,7 @@ def _unvalidated(history: Sequence[Epoch], figure: Figure) -> None:
 def _validated(history: Sequence[Epoch], kind: Measure, figure: Figure) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     _losses(above, history)
-    known = [(epoch.epoch, hundredths(epoch.validation)) for epoch in history if epoch.validation is not None]
+    known = [(epoch.epoch, kind.value(epoch.validation)) for epoch in history if epoch.validation is not None]
     _line(below, *zip(*known, strict=True))
     below.set_ylabel(f"{kind.name}, {kind.unit}")
     _epochs(below)
@@ -134,7 +135,8 @@ def _occupancy(verify: Verification, work: Mapping[str, int], figure: Figure) ->
     axes = figure.subplots()
     axes.axvspan(*(min(edge, end) for edge in steady(verify)), color=LINE, alpha=0.25, linewidth=0)
     for row, stage in enumerate(stages):
-        _busy(axes, row, [(piece, frame) for piece, frame in by_frame(verify, stage, work) if piece[0] < end])
+        pieces = [(piece, frame) for piece, frame in by_frame(verify, stage, work) if piece[0] < end]
+        _busy(axes, row, pieces, end / _TOLD_APART)
         _beside(axes, row, percent(utilisation(verify, stage), 0), 32)
     _starts(axes, [start for start in frame_starts(verify, work) if start < end])
     axes.set_yticks(range(len(stages)), stages, color=INK)
@@ -143,12 +145,23 @@ def _occupancy(verify: Verification, work: Mapping[str, int], figure: Figure) ->
     axes.tick_params(axis="y", length=0)
 
 
-def _busy(axes: Axes, row: int, pieces: list[tuple[tuple[int, int], int]]) -> None:
-    """All intervals of a stage as two broken lines, for even and for odd frames."""
+def _busy(axes: Axes, row: int, pieces: list[tuple[Interval, int]], gap: float) -> None:
+    """All intervals of a stage as two broken lines, for even and for odd frames; breaks below `gap` are not drawn."""
     for parity, colour in enumerate((ACCENT, SOFT)):
-        spans = [piece for piece, frame in pieces if frame % 2 == parity]
+        spans = _joined([piece for piece, frame in pieces if frame % 2 == parity], gap)
         x = np.array([(start, end, np.nan) for start, end in spans]).ravel()
         axes.plot(x, np.full(len(x), row), color=colour, linewidth=8, solid_capstyle="butt")
+
+
+def _joined(spans: list[Interval], gap: float) -> list[Interval]:
+    """`spans`, those less than `gap` apart as one."""
+    joined = spans[:1]
+    for start, end in spans[1:]:
+        if start - joined[-1][1] < gap:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _starts(axes: Axes, starts: list[int]) -> None:

@@ -18,9 +18,10 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Measure:
-    """What a score is called and written in; scores are stored as shares or metres, `unit` is a hundredth of that.
+    """What a score is called and written in; scores are stored as shares, metres or bits, `times` counts their units.
 
-    `apart` is the unit of a difference; `loss` is the training loss that goes with it.
+    `apart` is the unit of a difference; `loss` is the training loss that goes with it; `digits`
+    stand behind the point.
     """
 
     name: str
@@ -28,14 +29,20 @@ class Measure:
     apart: str
     meaning: str
     loss: str
+    times: int = 100
+    digits: int = 2
+
+    def value(self, score: float) -> float:
+        """A score in `unit`: a share in per cent, metres in centimetres, bits as they are."""
+        return self.times * score
 
     def written(self, score: float) -> str:
-        """A score with its unit, two digits behind the point."""
-        return f"{hundredths(score):.2f} {self.unit}"
+        """A score with its unit."""
+        return f"{self.value(score):.{self.digits}f} {self.unit}"
 
     def difference(self, score: float, reference: float) -> str:
         """`score - reference` with its sign and unit."""
-        return f"{signed(hundredths(score - reference))} {self.apart}"
+        return f"{signed(self.value(score - reference), self.digits)} {self.apart}"
 
 
 MEASURES: dict[Task, Measure] = {
@@ -53,6 +60,15 @@ MEASURES: dict[Task, Measure] = {
         meaning="root mean square error of each coordinate, averaged over the coordinates; lower is better",
         loss="squared error, as a share of the coordinates' variance",
     ),
+    "language": Measure(
+        name="Bits a byte",
+        unit="bits a byte",
+        apart="bits",
+        meaning="mean of -log2 of the probability given to the next byte; lower is better",
+        loss="cross-entropy, in nats",
+        times=1,
+        digits=3,
+    ),
 }
 
 
@@ -60,7 +76,7 @@ def task(results: Results) -> Task:
     """What the model of a run does; before it is trained, what its data set is for."""
     if results.training:
         return results.training.task
-    return "regression" if SOURCES[results.config.data.name].task == "regression" else "classification"
+    return SOURCES[results.config.data.name].task
 
 
 def measure(results: Results) -> Measure:
@@ -88,14 +104,9 @@ def subjects_without_labels(results: Results) -> set[str]:
     return set(re.findall(r"labels of subject (\d+) missing", results.training.data))
 
 
-def hundredths(score: float) -> float:
-    """A share in per cent, metres in centimetres."""
-    return 100 * score
-
-
-def signed(value: float) -> str:
-    """With its sign, a true minus, and two digits behind the point; what rounds to nothing is +0.00."""
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
+def signed(value: float, digits: int = 2) -> str:
+    """With its sign, a true minus, and `digits` behind the point; what rounds to nothing is +0.00."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _joined(*parts: dict[str, float]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -162,6 +163,8 @@ def _spreads(graph: Graph, foldings: Mapping[str, Folding]) -> dict[str, Fractio
 def _taking(graph: Graph, op: Operation, folding: Folding, after: Fraction) -> Fraction:
     """Cycles from the first to the last beat of a token that `op` takes, when its own token is taken in `after`."""
     match op:
+        case Lookup():
+            return Fraction(0)
         case Linear():
             columns, rows = graph[op.source].channels // folding.sources[0], op.channels // folding.output
             return Fraction((columns - 1) * (1 if folding.by_rows else rows))
@@ -190,7 +193,7 @@ def _giving(graph: Graph, op: Operation, folding: Folding, source: Fraction, bud
             return source + (op.channels // graph[op.source].channels - 1) * budget
         case Convolution() | Scan():
             return Fraction(folding.cycles * (beats - 1), beats)
-        case Input() | RangeNorm() | Pool():
+        case Input() | Lookup() | RangeNorm() | Pool():
             return Fraction(beats - 1)
         case _:
             assert_never(op)
@@ -199,6 +202,8 @@ def _giving(graph: Graph, op: Operation, folding: Folding, source: Fraction, bud
 def moves(op: Operation, folding: Folding) -> int:
     """Registers that a beat goes through in the stage of `op`, those of its `Exit` included."""
     match op:
+        case Lookup():
+            return 2
         case Linear():
             words = op.weight.size // (folding.sources[0] * folding.output)
             return total_cycles(folding.sources[0]) + factor_moves(words) + 3
@@ -230,6 +235,8 @@ def _delay(graph: Graph, op: Operation, folding: Folding, budget: Fraction, sour
     """
     through, taken = Fraction(moves(op, folding)), max(source, _taking(graph, op, folding, Fraction(0)))
     match op:
+        case Lookup():
+            return through + 1
         case Linear():
             columns = graph[op.source].channels // folding.sources[0]
             if columns == 1:

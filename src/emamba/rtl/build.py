@@ -18,6 +18,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -34,6 +35,7 @@ from emamba.rtl.folding import Folding
 from emamba.rtl.frame import FlattenStage, PoolStage
 from emamba.rtl.linear import LinearStage
 from emamba.rtl.link import Link
+from emamba.rtl.lookup import LookupStage
 from emamba.rtl.range_norm import RangeNormStage
 from emamba.rtl.scan import ScanStage
 from emamba.rtl.serial_scan import SerialScanStage
@@ -160,6 +162,8 @@ def stage(
     match op:
         case Input():
             return Skid(op.dtype, lanes)
+        case Lookup():
+            return LookupStage(op, types[0], lanes)
         case Linear():
             sums = weights.sums(graph, op, regions)
             return LinearStage(op, types[0], sums, folding.sources[0], lanes, folding.by_rows, regions)

@@ -18,6 +18,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -87,6 +88,8 @@ def stage(graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, R
     match op:
         case Input():
             return skid(op.dtype, lanes)
+        case Lookup():
+            return _lookup(op, types[0], lanes)
         case Linear():
             return _linear(op, types[0], weights.sums(graph, op, regions), folding, tables)
         case Convolution():
@@ -132,6 +135,19 @@ def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:
     if wide > wanted:
         cost += registers(wide * dtype.bits + 1) + counter(wide // wanted + 1) + Cost(lut=wide * dtype.bits + 4)
     return cost
+
+
+def _lookup(op: Lookup, source: Integer, lanes: int) -> Cost:
+    beats = op.channels // lanes
+    words = len(op.table) * beats
+    return (
+        registers(source.bits + 2)
+        + counter(beats)
+        + (adder((words - 1).bit_length()) if beats & (beats - 1) else Cost())
+        + rom(words, lanes * op.dtype.bits)
+        + registers(2)
+        + exit_(op.dtype, lanes)
+    )
 
 
 def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables: _Tables) -> Cost:

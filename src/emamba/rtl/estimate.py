@@ -14,6 +14,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -68,7 +69,7 @@ def _products(op: Operation) -> int:
             return op.channels * curve.multipliers(op.curve)
         case Scan():
             return op.channels * (op.states * (4 + curve.multipliers(op.decay)) + 2)
-        case Input() | Add() | Pool() | Flatten():
+        case Input() | Lookup() | Add() | Pool() | Flatten():
             return 0
         case _:
             assert_never(op)

@@ -14,6 +14,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -45,6 +46,8 @@ class Folding:
 def candidates(graph: Graph, op: Operation) -> list[Folding]:
     """Every folding of `op`: lanes divide channels, so that a token is whole beats."""
     match op:
+        case Lookup():
+            return [Folding((1,), lanes, 0, op.channels // lanes) for lanes in _divisors(op.channels)]
         case Linear():
             return _linear(graph[op.source].channels, op.channels)
         case Scan():

@@ -15,6 +15,7 @@ from emamba.graph import (
     Graph,
     Input,
     Linear,
+    Lookup,
     Multiply,
     Operation,
     Pool,
@@ -92,6 +93,8 @@ def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], o
     match op:
         case Input():
             return [timing.Skid(sources[0], output)]
+        case Lookup():
+            return [stage_timing.Linear(sources[0], output, through, 1, beats)]
         case Linear():
             return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output, through)
         case Convolution():

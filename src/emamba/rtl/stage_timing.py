@@ -114,7 +114,7 @@ class Pool(Elementwise):
 class Linear(_Staged):
     """`LinearStage`: a beat is held for `rows` steps; sums are complete in the last of `columns` beats.
 
-    With several of both, sums leave in a burst, for which there is a `Fifo` behind.
+    With several of both, sums leave in a burst, for which there is a `Fifo` behind. `LookupStage` has one column.
     """
 
     def __init__(self, source: Wire, output: Wire, moves: int, columns: int, rows: int) -> None:

@@ -3,7 +3,7 @@
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
 from emamba.training.loop import Epoch, Fit, Places, Progress, fit, reproducible, silent
 from emamba.training.memory import recall, remember
-from emamba.training.metrics import evaluate, outputs, score
+from emamba.training.metrics import evaluate, outputs, score, scored
 from emamba.training.objective import Teacher, seen
 from emamba.training.train import Weights, inherit, train, training_key, untrained, weights_hash
 
@@ -24,6 +24,7 @@ __all__ = [
     "reproducible",
     "save_checkpoint",
     "score",
+    "scored",
     "seen",
     "silent",
     "train",

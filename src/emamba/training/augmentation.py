@@ -9,15 +9,20 @@ from emamba.config import AugmentationConfig
 from emamba.data import Images, Task
 from emamba.errors import ConfigError
 
+_KINDS: dict[Task, str] = {"classification": "images", "regression": "radar frames", "language": "texts"}
+_FOREIGN: dict[Task, tuple[str, ...]] = {
+    "classification": ("drop_points",),
+    "regression": ("shift", "flip", "erase"),
+    "language": ("drop_points", "shift", "flip", "erase"),
+}
 _POINT_PLACE = 2.0**20  # beyond any coordinate: where points that are not there are sorted to
 
 
 def check_augmentation(choice: AugmentationConfig, task: Task) -> None:
     """ConfigError if a change that `choice` asks for alters what is asked of an image."""
-    foreign = ("drop_points",) if task == "classification" else ("shift", "flip", "erase")
-    for name in foreign:
+    for name in _FOREIGN[task]:
         if getattr(choice, name):
-            kind = "images" if task == "classification" else "radar frames"
+            kind = _KINDS[task]
             fact = f"training.augmentation.{name} is {getattr(choice, name)!r}, which makes no sense for {kind}"
             raise ConfigError(fact, f"remove training.augmentation.{name}")
 

@@ -52,7 +52,7 @@ def with_unlabelled(dataset: Dataset, teacher: Teacher | None) -> Dataset:
 
     ConfigError if there are none or no teacher, or if targets are classes, which outputs are not.
     """
-    if teacher is None or dataset.unlabelled is None or dataset.task == "classification":
+    if teacher is None or dataset.unlabelled is None or dataset.task != "regression":
         what = "a teacher" if teacher is None else "unlabelled images with coordinates to give"
         fact = f"training.teacher.unlabelled: {dataset.name} is trained without {what}"
         raise ConfigError(fact, "remove training.teacher.unlabelled")
@@ -81,8 +81,9 @@ def seen(images: Images, choice: DataConfig) -> Tensor:
 
 def distance(config: Config, dataset: Dataset) -> Distance:
     """Of outputs from targets: cross-entropy, or the squared error in units of the coordinates' spread."""
-    if dataset.task == "classification":
-        return nn.CrossEntropyLoss(label_smoothing=config.training.label_smoothing)
+    if dataset.task != "regression":
+        entropy = nn.CrossEntropyLoss(label_smoothing=config.training.label_smoothing)
+        return lambda found, wanted: entropy(found.flatten(0, -2), wanted.flatten())
     spread = float((dataset.train.targets - dataset.train.targets.mean(0)).std())
     return lambda found, wanted: mse_loss(found / spread, wanted / spread)
 
@@ -91,7 +92,7 @@ def softened(temperature: float) -> Distance:
     """The Kullback-Leibler divergence of classes at `temperature`, with gradients as large as at 1."""
 
     def divergence(found: Tensor, wanted: Tensor) -> Tensor:
-        student, master = (log_softmax(logits / temperature, dim=1) for logits in (found, wanted))
+        student, master = (log_softmax(logits.flatten(0, -2) / temperature, dim=1) for logits in (found, wanted))
         return temperature**2 * kl_div(student, master, reduction="batchmean", log_target=True)
 
     return divergence

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from emamba import files
-from emamba.config import Config
+from emamba.config import Config, MambaConfig
 from emamba.data import Dataset, frames, grid
+from emamba.errors import ConfigError
 from emamba.model import Network, Shape, build
 from emamba.training.augmentation import check_augmentation
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
@@ -67,6 +68,7 @@ def untrained(config: Config, dataset: Dataset) -> Network:
 
     ConfigError if it cannot take the frames of `dataset`.
     """
+    _check_task(config, dataset)
     rows, columns = grid(dataset.train.images, config.data)
     features = frames(dataset.train.images[:1], config.data).shape[2]
     high, wide = config.data.group
@@ -75,6 +77,19 @@ def untrained(config: Config, dataset: Dataset) -> Network:
         with torch.no_grad():
             model.head.bias.copy_(torch.from_numpy(dataset.train.targets.mean(0)))
     return model
+
+
+def _check_task(config: Config, dataset: Dataset) -> None:
+    """ConfigError unless a text goes as bytes into a Mamba with outputs for every token, and nothing else does."""
+    mamba = config.model if isinstance(config.model, MambaConfig) else None
+    choices = (mamba is not None and mamba.embedding == "bytes", mamba is not None and mamba.head == "token")
+    if dataset.task != "language" and any(choices):
+        fact = f"{dataset.name} is no text: its tokens are no bytes, and outputs are asked for whole frames"
+        raise ConfigError(fact, 'choose model.embedding = "linear", and another model.head than "token"')
+    if dataset.task == "language" and (not all(choices) or config.data.mean):
+        fact = f"{dataset.name} is a text: its tokens are bytes, unchanged, and outputs are asked for each"
+        hint = 'choose a Mamba with model.embedding = "bytes" and model.head = "token", without data.mean'
+        raise ConfigError(fact, hint)
 
 
 def inherit(model: nn.Module, donor: Weights) -> None:
