@@ -122,7 +122,7 @@ def test_the_argument_of_a_table_keeps_decays_close():
 @pytest.mark.parametrize("variant", MODELS)
 def test_a_graph_tells_the_scales_that_it_was_lowered_with(variant):
     model, config = built(variant), INTEGERS[variant]
-    scales = calibrate(model, tokens(), config)
+    scales = calibrate(model, tokens(variant), config)
     found = scales_of(lower("model", model, scales, config))
     assert {name: found[name] for name in scales.fraction_bits} == scales.fraction_bits
     assert {name: bits.tolist() for name, bits in found.weights.items()} == {
