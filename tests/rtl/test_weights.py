@@ -8,7 +8,7 @@ import pytest
 from cases import INT8, UINT8, case, linear, pick, reweighted
 from emamba.errors import ConfigError, GraphError
 from emamba.fixed import Integer
-from emamba.graph import Graph, Linear, Scan, arrays, check
+from emamba.graph import Graph, arrays, check
 from emamba.graph.bounds import accumulator
 from emamba.rtl import weights
 from emamba.rtl.solver import fold
@@ -99,28 +99,39 @@ def test_labels_may_differ():
     assert np.array_equal(weights.elements(NETWORK, REGIONS, other), own)
 
 
-def changed(kind, **changes):
-    """The network with one operation of `kind` changed, and its name."""
-    op = next(op for op in NETWORK.operations if isinstance(op, kind))
-    values = {name: change(getattr(op, name)) for name, change in changes.items()}
+def changed(name, **changes):
+    """The network with the operation of that name changed."""
+    op = NETWORK[name]
+    values = {field: change(getattr(op, field)) for field, change in changes.items()}
     operations = [replace(op, **values) if it is op else it for it in NETWORK.operations]
-    return op.name, Graph(NETWORK.name, NETWORK.tokens, tuple(operations))
+    return Graph(NETWORK.name, NETWORK.tokens, tuple(operations))
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "said"),
+    ("name", "changes", "said"),
     [
-        (Linear, {"shift": lambda it: it + 1}, r"shift is \d+\.\.\d+, not \d+\.\.\d+"),
-        (Scan, {"drive_shift": lambda it: it + 1}, r"drive_shift is -?\d+, not -?\d+"),
-        (Scan, {"decay": lambda it: replace(it, slopes=it.slopes // 2)}, r"decay\.slopes is \[.*\], not \[.*\]"),
-        (Linear, {"weight": lambda it: it * 9}, r"weight lies in -?\d+\.\.\d+, outside its memory's int\d"),
-        (Scan, {"rate": lambda it: it * 9}, r"rate lies in \d+\.\.\d+, outside its memory's uint\d+"),
-        (Linear, {"dtype": lambda it: Integer(9)}, "there is .* int9"),
+        ("index", {"shift": lambda it: it + 1}, r"shift is \d+, not \d+"),
+        ("block0_x", {"shift": lambda it: it + 1}, r"shift is \d+\.\.\d+, not \d+\.\.\d+"),
+        ("block0_scan", {"drive_shift": lambda it: it + 1}, r"drive_shift is -?\d+, not -?\d+"),
+        (
+            "block0_scan",
+            {"decay": lambda it: replace(it, values=it.values // 2)},
+            r"decay\.values is \[.*\], not \[.*\]",
+        ),
+        (
+            "block1_scan",
+            {"decay": lambda it: replace(it, slopes=it.slopes // 2)},
+            r"decay\.slopes is \[.*\], not \[.*\]",
+        ),
+        ("embedding", {"table": lambda it: it // 2}, r"table is \[.*\], not \[.*\]"),
+        ("block0_x", {"weight": lambda it: it * 9}, r"weight lies in -?\d+\.\.\d+, outside its memory's int\d"),
+        ("block0_scan", {"rate": lambda it: it * 9}, r"rate lies in \d+\.\.\d+, outside its memory's uint\d+"),
+        ("block0_x", {"dtype": lambda it: Integer(9)}, "there is .* int9"),
     ],
-    ids=["shift", "scan_shift", "table", "weight", "rate", "type"],
+    ids=["shift", "shifts", "scan_shift", "table", "segments", "lookup", "weight", "rate", "type"],
 )
-def test_what_cannot_be_loaded_is_named(kind, changes, said):
-    name, other = changed(kind, **changes)
+def test_what_cannot_be_loaded_is_named(name, changes, said):
+    other = changed(name, **changes)
     with pytest.raises(
         GraphError, match=f"cannot load these weights: (there is )?{name}.*{said.removeprefix('there is ')}"
     ) as raised:

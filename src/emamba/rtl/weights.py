@@ -1,7 +1,7 @@
 """Where weights lie: each array of an operation as the words of a memory, and the elements that load another graph's.
 
 Loadable are the weights and biases of linear maps and convolutions, and the rates and skips of scans. All else is part
-of the circuit: sizes, types, shifts, and the tables and segments of curves and norms.
+of the circuit: sizes, types, shifts, the tables and segments of curves and norms, and those of look-ups.
 """
 
 from __future__ import annotations
