@@ -89,7 +89,7 @@ def test_loaded_weights_give_the_golden_integers_of_their_own_graph(seed: int, i
 
 def test_operations_take_other_weights(simulators):
     """Each that has weights, alone."""
-    cases = [case for case in operation_cases() if arrays(case.graph.output).keys() & {"weight", "rate"}]
+    cases = [case for case in operation_cases() if arrays(case.graph.output).keys() & {"weight", "rate", "table"}]
     assert len(cases) > 20
     rng = np.random.default_rng(0)
     designs = [build(case.graph, INTERVALS[index % 3], loadable=True) for index, case in enumerate(cases)]

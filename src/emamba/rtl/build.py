@@ -163,7 +163,7 @@ def stage(
         case Input():
             return Skid(op.dtype, lanes)
         case Lookup():
-            return LookupStage(op, types[0], lanes)
+            return LookupStage(op, types[0], lanes, regions)
         case Linear():
             sums = weights.sums(graph, op, regions)
             return LinearStage(op, types[0], sums, folding.sources[0], lanes, folding.by_rows, regions)

@@ -89,7 +89,7 @@ def stage(graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, R
         case Input():
             return skid(op.dtype, lanes)
         case Lookup():
-            return _lookup(op, types[0], lanes)
+            return _lookup(op, types[0], lanes, tables)
         case Linear():
             return _linear(op, types[0], weights.sums(graph, op, regions), folding, tables)
         case Convolution():
@@ -137,14 +137,14 @@ def link(dtype: Integer, lanes: int, wanted: int, depth: int) -> Cost:
     return cost
 
 
-def _lookup(op: Lookup, source: Integer, lanes: int) -> Cost:
+def _lookup(op: Lookup, source: Integer, lanes: int, tables: _Tables) -> Cost:
     beats = op.channels // lanes
     words = len(op.table) * beats
     return (
         registers(source.bits + 2)
         + counter(beats)
         + (adder((words - 1).bit_length()) if beats & (beats - 1) else Cost())
-        + rom(words, lanes * op.dtype.bits)
+        + tables.cost
         + registers(2)
         + exit_(op.dtype, lanes)
     )

@@ -1,7 +1,7 @@
 """Where weights lie: each array of an operation as the words of a memory, and the elements that load another graph's.
 
-Loadable are the weights and biases of linear maps and convolutions, and the rates and skips of scans. All else is part
-of the circuit: sizes, types, shifts, the tables and segments of curves and norms, and those of look-ups.
+Loadable are the weights and biases of linear maps and convolutions, rates and skips of scans, and tables of look-ups.
+All else is part of the circuit: sizes, types, shifts, and the tables and segments of curves and norms.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from emamba.errors import ConfigError, GraphError
 from emamba.fixed import Integer, Integers
-from emamba.graph import Convolution, Graph, Linear, Operation, Scan, arrays, leaves
+from emamba.graph import Convolution, Graph, Linear, Lookup, Operation, Scan, arrays, leaves
 from emamba.graph.bounds import accumulator, dot_range
 from emamba.graph.operations import shown
 
@@ -69,6 +69,11 @@ class Region:
         return np.stack([self.base + word * self.stride + lane, self.rows(array).ravel()], axis=1)
 
 
+def lookup(op: Lookup, lanes: int) -> dict[str, Region]:
+    """Row after row, a beat a word; elements have the type of the stream, which any row may fill."""
+    return {"table": Region(op.name, "table", (op.table.size // lanes, lanes), (0, 1), lanes, op.dtype)}
+
+
 def linear(op: Linear, inputs: int, outputs: int, by_rows: bool) -> dict[str, Region]:
     """Tiles of `inputs` columns and `outputs` rows in the order of use, rows of the matrix within a tile together."""
     columns, rows = op.weight.shape[1] // inputs, op.channels // outputs
@@ -99,6 +104,8 @@ def _by_beats(op: Operation, name: str, lanes: int) -> Region:
 def regions(op: Operation, folding: Folding) -> dict[str, Region]:
     """The memories of `op` by array, as narrow as what they hold."""
     match op:
+        case Lookup():
+            return lookup(op, folding.output)
         case Linear():
             return linear(op, folding.sources[0], folding.output, folding.by_rows)
         case Convolution():
@@ -145,7 +152,7 @@ def _wider(graph: Graph, op: Operation, region: Region) -> Region:
         sums = [dot_range(np.full_like(op.weight, end), op.bias * 0, graph[op.source].dtype) for end in ends]
         whole = Integer.between(min(-1, *(low for low, _ in sums)), max(high for _, high in sums))
         signed = Integer(max(signed.bits, min(whole.bits, WIDEST_ELEMENT)))
-    dtype = region.dtype if region.array == "rate" else signed
+    dtype = region.dtype if region.array in ("rate", "table") else signed
     if dtype.bits > WIDEST_ELEMENT:
         fact = f"{op.name}: {region.array} needs {dtype.bits} bits; {WIDEST_ELEMENT} can be loaded at once"
         raise ConfigError(fact, 'choose hardware.weights = "rom", or quantize with narrower weights')
