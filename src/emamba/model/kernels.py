@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from emamba.compiled import compiled, inlined
 from emamba.model.vectors import LANES, below, floor, load, power_of_two, store, total
 
 CHUNK = 32
@@ -36,21 +36,7 @@ _FIT = np.polynomial.Chebyshev.interpolate(_quotient, 5, domain=[-0.5, 0.5])
 _C0, _C1, _C2, _C3, _C4, _C5 = (np.float32(c) for c in _FIT.convert(kind=np.polynomial.Polynomial).coef)
 
 
-def _fused(function: Any) -> Any:
-    """`function` compiled, once and for all where Numba finds a place to keep that."""
-    options = {"nogil": True, "error_model": "numpy"}  # no ZeroDivisionError: it costs a branch each time
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor one of the user's can be written
-        return njit(**options)(function)
-
-
-def _inlined(function: Any) -> Any:
-    """`function` as a part of those that call it."""
-    return njit(forceinline=True, error_model="numpy")(function)
-
-
-@_inlined
+@inlined
 def exp(a: Any) -> Any:
     """e**a of a vector for -87 < a < 88, relative error below 2e-7 + 1.2e-7 * |a|; outside, about the value there."""
     power = a * _LOG2_E
@@ -60,7 +46,7 @@ def exp(a: Any) -> Any:
     return (_ONE + f * (_C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * _C5)))))) * power_of_two(whole)
 
 
-@_inlined
+@inlined
 def curve(a: Any, knots: Floats, slopes: Floats, intercepts: Floats) -> Any:
     """Value and slope at a vector: of the segments, or of exp when there are none."""
     if len(slopes) == 0:
@@ -73,7 +59,7 @@ def curve(a: Any, knots: Floats, slopes: Floats, intercepts: Floats) -> Any:
     return slope * a + intercept, slope
 
 
-@_fused
+@compiled
 def scan(
     shares: Integers, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
     knots: Floats, slopes: Floats, intercepts: Floats, state: Floats, y: Floats, kept: Floats,
@@ -99,7 +85,7 @@ def scan(
                     store(y, (i, t, d), readout)
 
 
-@_fused
+@compiled
 def scan_gradients(
     shares: Integers, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
     knots: Floats, slopes: Floats, intercepts: Floats, kept: Floats, above: Floats,
@@ -131,7 +117,7 @@ def scan_gradients(
                         to_c[group, i, first + t, n] = total(load(sums, (1, t, n, 0)))
 
 
-@_inlined
+@inlined
 def _recall(
     i: int, first: int, count: int, d: int, x: Floats, delta: Floats, b: Floats, a: Floats,
     knots: Floats, slopes: Floats, intercepts: Floats, start: Floats, memory: Floats,
@@ -152,7 +138,7 @@ def _recall(
             store(memory, (0, t + 1, n, 0), decay * load(memory, (0, t, n, 0)) + b[i, first + t, n] * drive)
 
 
-@_inlined
+@inlined
 def _back(
     i: int, first: int, count: int, d: int, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
     memory: Floats, above: Floats, to_x: Floats, to_delta: Floats, to_a: Floats, to_skip: Floats, to_state: Floats,
@@ -179,7 +165,7 @@ def _back(
         store(to_skip, (d,), load(to_skip, (d,)) + driven * readout)
 
 
-@_fused
+@compiled
 def straight(x: Floats, knots: Floats, slopes: Floats, intercepts: Floats, y: Floats, steepness: Floats) -> None:
     """Segments at all elements of `x` [n]: their values and slopes."""
     whole = len(x) // LANES * LANES
@@ -192,7 +178,7 @@ def straight(x: Floats, knots: Floats, slopes: Floats, intercepts: Floats, y: Fl
         y[i], steepness[i] = slopes[piece] * x[i] + intercepts[piece], slopes[piece]
 
 
-@_inlined
+@inlined
 def _extent(row: Floats) -> Any:
     """Largest and smallest element, mean, and 1 / (largest - smallest), or 1 where they are equal."""
     high = low = row[0]
@@ -202,7 +188,7 @@ def _extent(row: Floats) -> Any:
     return high, low, added / np.float32(len(row)), _ONE / (high - low) if high > low else _ONE
 
 
-@_fused
+@compiled
 def ranged(x: Floats, y: Floats) -> None:
     """`(x - mean) / (max - min)` of each row of `x` [rows, channels]; 0 where all elements are equal."""
     for i in range(len(x)):
@@ -211,7 +197,7 @@ def ranged(x: Floats, y: Floats) -> None:
             y[i, j] = (x[i, j] - mean) * scale
 
 
-@_fused
+@compiled
 def ranged_gradient(x: Floats, above: Floats, to_x: Floats) -> None:
     """Equal largest elements share the gradient of the largest evenly, equal smallest that of the smallest."""
     channels = np.float32(x.shape[1])
@@ -234,7 +220,7 @@ def ranged_gradient(x: Floats, above: Floats, to_x: Floats) -> None:
             to_x[i, j] = result
 
 
-@_fused
+@compiled
 def convolve(x: Floats, weight: Floats, bias: Floats, y: Floats) -> None:
     """Depthwise, without padding: `model.layers.convolved`, but `weight` [high, wide, channels]."""
     for i in range(len(x)):
@@ -248,7 +234,7 @@ def convolve(x: Floats, weight: Floats, bias: Floats, y: Floats) -> None:
                     store(y, (i, row, column, d), result)
 
 
-@_fused
+@compiled
 def convolve_gradients(
     x: Floats, weight: Floats, above: Floats, to_x: Floats, to_weight: Floats, to_bias: Floats
 ) -> None:
