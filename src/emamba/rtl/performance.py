@@ -22,10 +22,10 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import scan, stage_timing, timing
+from emamba.rtl import scan, timing
 from emamba.rtl.buffers import fifo_beats, moves, slowest
 from emamba.rtl.folding import Folding
-from emamba.rtl.timing import Network, Wire
+from emamba.rtl.timing import Network, Part, Wire
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def performance(graph: Graph, foldings: Mapping[str, Folding], frames: int = 1) 
 def network(graph: Graph, foldings: Mapping[str, Folding]) -> Network:
     """The control of the accelerator that `rtl.build` makes, component by component."""
     depths = fifo_beats(graph, foldings)
-    parts: list[timing.Component] = []
+    parts: list[Part] = []
     open_ends: dict[str, list[Wire]] = {}
     first = Wire()
     for op in graph.operations:
@@ -67,67 +67,70 @@ def network(graph: Graph, foldings: Mapping[str, Folding]) -> Network:
     return Network(parts, first, open_ends[graph.output.name].pop(), *beats)
 
 
-def _link(parts: list[timing.Component], source: Wire, lanes: int, wanted: int, depth: int) -> Wire:
+def _link(parts: list[Part], source: Wire, lanes: int, wanted: int, depth: int) -> Wire:
     """Appends the parts of a `Link`; gives its end."""
     wide = lcm(lanes, wanted)
-    for kind, size in ((timing.Fifo, depth), (timing.Widen, wide // lanes), (timing.Narrow, wide // wanted)):
-        if size > (kind is not timing.Fifo):  # a FIFO of 0 beats is none, and so is a ratio of 1
+    for kind, size in ((timing.fifo, depth), (timing.widen, wide // lanes), (timing.narrow, wide // wanted)):
+        if size > (kind is not timing.fifo):  # a FIFO of 0 beats is none, and so is a ratio of 1
             end = Wire()
             parts.append(kind(source, end, size))
             source = end
     return source
 
 
-def _forked(parts: list[timing.Component], graph: Graph, op: Operation, output: Wire) -> list[Wire]:
+def _forked(parts: list[Part], graph: Graph, op: Operation, output: Wire) -> list[Wire]:
     readers = sum(name == op.name for reader in graph.operations for name in reader.sources)
     if readers < 2:
         return [output]
     outputs = [Wire() for _ in range(readers)]
-    parts.append(timing.Fork(output, outputs))
+    parts.append(timing.fork(output, outputs))
     return outputs
 
 
-def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], output: Wire) -> list[timing.Component]:
-    """The control of one stage, with the registers that a beat goes through."""
-    beats, through = op.channels // folding.output, moves(op, folding)
+def _stage(graph: Graph, op: Operation, folding: Folding, sources: list[Wire], output: Wire) -> list[Part]:
+    """The control of one stage, with the registers that a beat goes through and what is behind the last of them."""
+    beats, through, last = op.channels // folding.output, moves(op, folding), Wire()
+    end = timing.skid(last, output)
     match op:
         case Input():
-            return [timing.Skid(sources[0], output)]
+            return [timing.skid(sources[0], output)]
         case Lookup():
-            return [stage_timing.Linear(sources[0], output, through, 1, beats)]
+            return [timing.linear(sources[0], last, through, 1, beats), end]
         case Linear():
             return _linear(graph[op.source].channels // folding.sources[0], beats, folding, sources[0], output, through)
         case Convolution():
             steps, tokens = op.weight[0].size // folding.taps, graph.frame_tokens(op.source)
-            return [stage_timing.Convolution(sources[0], output, through, steps, beats, tokens, op.ahead)]
+            return [timing.convolution(sources[0], last, through, steps, beats, tokens, op.ahead), end]
         case RangeNorm():
-            return [stage_timing.RangeNorm(sources[0], output, through, beats, 2 * beats + 4)]
+            kept = Wire()
+            store = timing.fifo(sources[0], kept, 2 * beats + 4)
+            return [store, timing.range_norm(sources[0], kept, last, through, beats), end]
         case Activation() | Multiply() | Add():
-            return [stage_timing.Elementwise(sources, output, through)]
+            return [timing.elementwise(sources, last, through), end]
         case Scan():
-            return [_scan(op, folding, sources, output, through)]
+            return [_scan(op, folding, sources, last, through), end]
         case Pool():
-            return [stage_timing.Pool(sources, output, through, beats, graph.frame_tokens(op.source))]
+            return [timing.pool(sources[0], last, through, beats, graph.frame_tokens(op.source)), end]
         case Flatten():
             return []
         case _:
             assert_never(op)
 
 
-def _linear(
-    columns: int, rows: int, folding: Folding, source: Wire, output: Wire, through: int
-) -> list[timing.Component]:
-    middle = Wire()
+def _linear(columns: int, rows: int, folding: Folding, source: Wire, output: Wire, through: int) -> list[Part]:
+    """Sums that are complete in bursts go to a FIFO, others to a skid."""
+    replayed, last = Wire(), Wire()
     if folding.by_rows:
-        return [timing.Replay(source, middle, columns, rows), stage_timing.Linear(middle, output, through, columns, 1)]
-    if columns == 1 or rows == 1:
-        return [stage_timing.Linear(source, output, through, columns, rows)]
-    return [stage_timing.Linear(source, middle, through, columns, rows), timing.Fifo(middle, output, rows + 2)]
+        parts = [timing.replay(source, replayed, columns, rows), timing.linear(replayed, last, through, columns, 1)]
+        return [*parts, timing.skid(last, output)]
+    bursts = columns > 1 and rows > 1
+    end = timing.fifo(last, output, rows + 2) if bursts else timing.skid(last, output)
+    return [timing.linear(source, last, through, columns, rows), end]
 
 
-def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire, through: int) -> timing.Component:
+def _scan(op: Scan, folding: Folding, sources: list[Wire], output: Wire, through: int) -> Part:
     if folding.steps > 1:
-        return stage_timing.SerialScan(sources, output, through, op.states, op.channels)
+        return timing.serial_scan(sources, output, through, op.states, op.channels)
     groups = op.states // folding.states
     words = op.channels // folding.output * groups
-    return stage_timing.Scan(sources, output, through, words, groups, max(words, scan.LOOP))
+    return timing.scan(sources, output, through, words, groups, max(words, scan.LOOP))
