@@ -190,5 +190,5 @@ def test_a_simulator_that_fails_is_a_tool_error(plus, frames, tmp_path):
 def test_speed_is_read_from_the_cycles_of_the_frames(plus, frames):
     found = simulate(plus, frames)
     times = {"first_input": np.array([3, 9, 20]), "last_output": np.array([17, 30, 43])}
-    other = Simulation(found.outputs, {}, **times, wrong=found.wrong, occupancy=found.occupancy)
+    other = Simulation(found.outputs, {}, **times, wrong=found.wrong, occupancy=found.occupancy, seconds=1.0)
     assert (other.latency_cycles, other.cycles_per_frame) == (14, 13)

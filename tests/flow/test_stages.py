@@ -95,6 +95,13 @@ def test_a_finished_run_is_skipped_stage_by_stage(toy_run):
     assert said(flow.emit, toy_run) == "emit: unchanged, skipped"
 
 
+def test_verification_says_how_fast_the_simulation_was(toy_run):
+    lines = []
+    flow.verify(toy_run, frames=3, listener=flow.Listener(say=lines.append))
+    assert re.fullmatch(r"Verilator: 3 frames in \d+\.\d s, [\d,]+ frames a second", lines[0])
+    assert lines[1].startswith("verify: new, done")
+
+
 def test_another_interval_only_emits_again(toy_run):
     path = toy_run / "config.toml"
     path.write_text(path.read_text().replace("interval_cycles = 12", "interval_cycles = 20"))

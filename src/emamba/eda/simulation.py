@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Simulation:
     outputs: [batch, tokens, channels] of the output; tensors: the same of each tensor, traced frames only;
     first_input, last_output: [batch], the cycle in which the first beat of a frame was accepted and the one
     in which its last beat left; cycle 0 is the first one after reset; wrong: [batch], 1 for a frame that the
-    AXI4-Stream top marked because its packet had a wrong length.
+    AXI4-Stream top marked because its packet had a wrong length; seconds: what the simulator took, by the clock.
     """
 
     outputs: Integers
@@ -48,6 +49,7 @@ class Simulation:
     last_output: Integers
     wrong: Integers
     occupancy: Occupancy
+    seconds: float
 
     @property
     def latency_cycles(self) -> int:
@@ -93,11 +95,13 @@ def simulate(
         arguments = _arguments(design, len(frames), trace, seed, reset_after)
         with _watched(folder / "times.bin", len(frames), progress):
             command = [str(simulator.executable.absolute()), str(simulator.number), *map(str, arguments)]
+            before = time.perf_counter()
             printed = run(command, folder, "free space on the disk of the run folder")
+            seconds = time.perf_counter() - before
         results = dict(line.split(" ", 1) for line in printed.splitlines())
         if "problem" in results:
             raise MismatchError(f"rtl {design.name}: {results['problem']}", "a stage or a link breaks its stream")
-        return _read(design, folder, len(trace), int(results["window"]))
+        return _read(design, folder, len(trace), int(results["window"]), seconds)
 
 
 def _arguments(design: Design, frames: int, trace: range, seed: int | None, reset_after: int | None) -> tuple[int, ...]:
@@ -112,7 +116,7 @@ def _patience(design: Design, stalls: bool) -> int:
     return (64 if stalls else 8) * design.frame_cycles + 1000
 
 
-def _read(design: Design, folder: Path, traced: int, window: int) -> Simulation:
+def _read(design: Design, folder: Path, traced: int, window: int, seconds: float) -> Simulation:
     times = _integers(folder / "times.bin").reshape(-1, 3)
     busy: dict[str, list[Interval]] = {stage.name: [] for stage in design.stages}
     for stage, start, end in _integers(folder / "busy.bin").reshape(-1, 3).tolist():
@@ -121,7 +125,7 @@ def _read(design: Design, folder: Path, traced: int, window: int) -> Simulation:
     outputs = _tensor(folder / "output.bin", design.output, len(times))
     taps = design.taps if traced else ()
     tensors = {tap.name: _tensor(folder / f"tap_{tap.name}.bin", tap, traced) for tap in taps}
-    return Simulation(outputs, tensors, times[:, 0], times[:, 1], times[:, 2], occupancy)
+    return Simulation(outputs, tensors, times[:, 0], times[:, 1], times[:, 2], occupancy, seconds)
 
 
 def _tensor(path: Path, port: Port, frames: int) -> Integers:

@@ -9,6 +9,7 @@ that need them.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -133,7 +134,7 @@ def verify(
     C and Verilog are emitted first if they never were. The first `frames` test frames (default: as many as the
     recipe says, at least 2), or the test vectors of a model of the zoo where its data are not; with `stalls` (default:
     as the recipe says) a second time under random stalls of that `seed`. MismatchError names the first difference;
-    what an earlier verification left is then removed.
+    what an earlier verification left is then removed. Says how fast the simulation was.
     """
     if frames is None:
         frames = recipe(run).verify.frames or None
@@ -145,7 +146,7 @@ def verify(
     if outdated(EMIT, run):
         listener.say("note: C and Verilog are out of date, their inputs have changed since `emit`")
     try:
-        perform(VERIFY, run, partial(_verify, **chosen, data_dir=data_dir), chosen, force, listener)
+        perform(VERIFY, run, partial(_verify, **chosen, data_dir=data_dir, say=listener.say), chosen, force, listener)
     except MismatchError:
         forget(VERIFY, run)
         raise
@@ -302,6 +303,7 @@ def _verify(
     stalls: bool,
     seed: int,
     data_dir: Path | None,
+    say: Callable[[str], None],
 ) -> list[Path]:
     from emamba.flow.design import load_design
     from emamba.flow.verification import verify
@@ -312,6 +314,8 @@ def _verify(
     tokens = _test_frames(run, config, graph, data_dir)[:frames]
     traced, seeded = config.verify.trace_frames, seed if stalls else None
     found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)
+    count, seconds = len(tokens), found.simulation.seconds
+    say(f"Verilator: {count:,} frames in {seconds:.1f} s, {count / seconds:,.0f} frames a second")
     return [write_json(run / "verify.json", found.to_json())]
 
 
