@@ -140,6 +140,7 @@ def test_the_exact_twin_differs_by_its_curves_alone():
     model = built(FORMS["paper"])
     exact = exact_twin(model)
     assert exact.config == FORMS["paper"].model_copy(update={"silu": EXACT, "exp": EXACT})
+    assert exact_twin(exact) is exact
     for (name, ours), (other, its) in zip(model.state_dict().items(), exact.state_dict().items(), strict=True):
         assert name == other
         torch.testing.assert_close(ours, its)

@@ -198,7 +198,8 @@ def _train(run: Path, config: Config, progress: Progress, data_dir: Path | None)
     forms = {"float": exact_twin(model), "approximated": model} if isinstance(model, Mamba) else {"float": model}
 
     def scores(split: Split) -> dict[str, float]:
-        return {name: training.evaluate(form, split, dataset.task, config.data) for name, form in forms.items()}
+        found = {form: training.evaluate(form, split, dataset.task, config.data) for form in set(forms.values())}
+        return {name: found[form] for name, form in forms.items()}
 
     results = {
         "data": dataset.identity,

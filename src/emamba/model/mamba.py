@@ -194,6 +194,8 @@ def twin(model: Mamba, silu: CurveConfig | None = None, exp: CurveConfig | None 
 
 
 def exact_twin(model: Mamba) -> Mamba:
-    """A copy of `model` whose SiLU and exp are the exact functions."""
+    """A copy of `model` whose SiLU and exp are the exact functions; `model` itself if they are."""
+    if model.config.silu.form == model.config.exp.form == "exact":
+        return model
     exact = CurveConfig(form="exact")
     return twin(model, silu=exact, exp=exact)

@@ -79,11 +79,12 @@ def quantize(
     before = lower(config.name, model, scales, config.quantization)
     tuned, history = finetune(model, scales, config, dataset, progress, memory)
     after = lower(config.name, tuned, scales, config.quantization) if history else before
+    exact = exact_twin(model)
 
     def scores(split: Split) -> Scores:
         where = split, dataset.task, config.data
-        real, approximated = evaluate_real(exact_twin(model), *where), evaluate_real(model, *where)
-        untuned = evaluate(before, *where)
+        real, untuned = evaluate_real(exact, *where), evaluate(before, *where)
+        approximated = real if exact is model else evaluate_real(model, *where)
         return Scores(real, approximated, untuned, untuned if after is before else evaluate(after, *where))
 
     return Quantization(
