@@ -13,7 +13,7 @@ from emamba.fixed import Integers
 from emamba.fuzz.trial import Trial
 from emamba.graph import Convolution, Flatten, Graph, Input, Linear, Lookup, Operation, Scan, check
 from emamba.rtl.buffers import slowest
-from emamba.rtl.folding import Folding, candidates
+from emamba.rtl.folding import Folding, candidates, packed
 
 Failing = Callable[[Sequence[Trial]], Sequence[bool]]
 
@@ -71,13 +71,17 @@ def _with(trial: Trial, operations: Sequence[Operation] | Graph) -> Iterator[Tri
         graph = check(found)
     except (GraphError, IndexError, ZeroDivisionError):  # a rule may rely on what a graph of a quantizer has
         return
-    foldings = {op.name: _fitting(candidates(graph, op), trial.foldings[op.name]) for op in graph.operations}
+    foldings = {op.name: _fitting(graph, op, trial.foldings[op.name]) for op in graph.operations}
     frames = trial.frames[:, : graph.tokens, : graph.input.channels]
     interval = max(trial.interval_cycles, -(-slowest(graph, foldings) // graph.tokens))
     yield replace(trial, graph=graph, foldings=foldings, interval_cycles=interval, frames=frames)
 
 
-def _fitting(known: Sequence[Folding], wanted: Folding) -> Folding:
+def _fitting(graph: Graph, op: Operation, wanted: Folding) -> Folding:
+    """`wanted` or the one that is nearest to it in cycles, with pairs if it has any."""
+    known = candidates(graph, op)
+    if wanted.pairs:
+        known = [packed(graph, op, folding) for folding in known]
     return wanted if wanted in known else min(known, key=lambda folding: abs(folding.cycles - wanted.cycles))
 
 

@@ -25,6 +25,8 @@ _BLOCK_COST, _LUTRAM_COST = 129, 16 / 7
 class Cost:
     """Exact: multipliers, bits of ROMs, RAMs and shift registers. Estimated: flip-flops, and LUTs for logic.
 
+    Of the products that `multipliers` can do in a cycle, so many `pairs` share a multiplication.
+
     A RAM with several read ports is mapped to a copy for each; `copied_bits` are those of all copies but one.
     Flip-flops are registers that are not part of a shift register (of three places and more) or of a block RAM.
     """
@@ -36,12 +38,18 @@ class Cost:
     ff: float = 0
     lut: float = 0
     copied_bits: int = 0
+    pairs: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def __mul__(self, count: int) -> Cost:
         return Cost(*(getattr(self, field.name) * count for field in fields(self)))
+
+    @property
+    def dsp(self) -> int:
+        """Multiplications a cycle: DSP blocks, if none is wider than a block."""
+        return self.multipliers - self.pairs
 
     @property
     def memory_bits(self) -> int:
