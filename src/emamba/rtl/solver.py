@@ -13,6 +13,8 @@ from emamba.rtl import cost
 from emamba.rtl.elimination import Term, smallest
 from emamba.rtl.folding import Folding, candidates, packed
 
+_DSP = 100  # LUTs and registers that a DSP block is worth: about what large UltraScale+ have of LUTs for each of theirs
+
 
 def fold(
     graph: Graph, interval_cycles: int, tail_cycles: int | None = None, haste: float = 0.0, packing: bool = False
@@ -22,8 +24,7 @@ def fold(
     Each stage gets the fewest multipliers that are fast enough. Many tiles have that number; those are taken with
     which stages and links together have the least area (`rtl.cost`): neighbours with equal lanes need no
     registers between them. With `haste`, a cycle of latency weighs as much as that many LUTs or registers. With
-    `packing`, products share multiplications, and of tiles with as many multipliers those with the fewest
-    multiplications are taken.
+    `packing`, products share multiplications, and each that is saved weighs as much as `_DSP` of them.
 
     An operation whose source has fewer tokens a frame has more cycles for each; one that sees a single token a
     frame, because it follows a pool, adds them all to the latency, and has to end within `tail_cycles` (None: the
@@ -57,8 +58,7 @@ def fewest_multipliers(graph: Graph, interval_cycles: int, tail_cycles: int | No
 
 
 def _choices(graph: Graph, op: Operation, cycles: int, packing: bool = False) -> list[Folding]:
-    """The foldings of `op` that need at most `cycles` a token; of those with the fewest multipliers those with the
-    fewest multiplications."""
+    """The foldings of `op` that need at most `cycles` a token, with the fewest multipliers."""
     known = candidates(graph, op)
     fastest = min(folding.cycles for folding in known)
     if fastest > max(cycles, 1):
@@ -69,15 +69,15 @@ def _choices(graph: Graph, op: Operation, cycles: int, packing: bool = False) ->
     fast = [folding for folding in known if folding.cycles <= max(cycles, 1)]
     fewest = min(folding.multipliers for folding in fast)
     found = [folding for folding in fast if folding.multipliers == fewest]
-    if packing:
-        found = [packed(graph, op, folding) for folding in found]
-    least = min(folding.dsp for folding in found)
-    return [folding for folding in found if folding.dsp == least]
+    return [packed(graph, op, folding) for folding in found] if packing else found
 
 
 def _stage(graph: Graph, op: Operation, choices: Sequence[Folding], haste: float) -> Term:
     """What the stage of `op` costs, by its folding."""
-    costs = [cost.stage(graph, op, folding).area + haste * _wait(graph, op, folding) for folding in choices]
+    costs = [
+        cost.stage(graph, op, folding).area + haste * _wait(graph, op, folding) - _DSP * folding.pairs
+        for folding in choices
+    ]
     return Term((op.name,), np.array(costs))
 
 
