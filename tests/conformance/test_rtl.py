@@ -77,7 +77,7 @@ NETWORKS = [
     (1, 60, False),
     (2, 400, False),
     (4, 10, True),
-    (1, 30, True),
+    (1, 12, True),
 ]
 
 

