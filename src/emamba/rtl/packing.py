@@ -60,7 +60,7 @@ def multiplied(lower: Value, upper: Value, factor: Value) -> Value:
 
 
 def _total(m: Module, advance: Value, terms: list[Carried]) -> Carried:
-    """The sum of `terms`, of which the bit of the last one has yet to be added."""
+    """The sum of `terms`, of which one bit has yet to be added."""
     while len(terms) > 1:
         sums = [_sum(terms[start : start + 4]) for start in range(0, len(terms), 4)]
         values, bits = (delayed(m, advance, [part[side] for part in sums]) for side in (0, 1))
@@ -80,9 +80,10 @@ def _above(bit: Value, value: Value) -> Value:
 
 
 def _sum(terms: Sequence[Carried]) -> Carried:
-    """The sum of up to four `terms`; each adds the bit of the one before it."""
-    wide = max(len(value) for value, _ in terms) + (len(terms) - 1).bit_length()
-    value, carry = terms[0]
-    for other, bit in terms[1:]:
-        value, carry = plus(value, other, carry), bit
-    return value[:wide].as_signed(), carry
+    """The sum of up to four `terms`, at most two adders one behind the other; each adds one of their bits."""
+    values, bits = [value for value, _ in terms], [bit for _, bit in terms]
+    wide = max(len(value) for value in values) + (len(values) - 1).bit_length()
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [plus(*pair, bits.pop()) for pair in pairs] + values[len(values) & ~1 :]
+    return values[0][:wide].as_signed(), bits.pop()
