@@ -19,6 +19,7 @@ from emamba.fixed import Integer, Integers
 _SHORTEST_SHIFTER = 3  # registers in a row without reset that become a shift register in LUTs
 # What Yosys weighs when it places a memory: half a block RAM, 64 bits of RAM in LUTs, 64 bits of ROM in LUTs (1).
 _BLOCK_COST, _LUTRAM_COST = 129, 16 / 7
+_DSP = 100  # LUTs that a DSP block is worth: about as many as large UltraScale+ have for each of theirs
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,11 @@ class Cost:
 
     @property
     def area(self) -> float:
-        """What the folding solver makes small: LUTs and registers, and RAM in LUTs of ECP5 (32 bits in one)."""
-        return self.lut + self.register_bits + (self.ram_bits + self.copied_bits) / 32
+        """What the folding solver makes small: LUTs and registers, and RAM in LUTs of ECP5 (32 bits in one).
+
+        All designs that it compares have the same multipliers; a DSP block that pairs save is taken off.
+        """
+        return self.lut + self.register_bits + (self.ram_bits + self.copied_bits) / 32 - _DSP * self.pairs
 
 
 def total(costs: Sequence[Cost]) -> Cost:

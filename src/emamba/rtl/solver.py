@@ -13,8 +13,6 @@ from emamba.rtl import cost
 from emamba.rtl.elimination import Term, smallest
 from emamba.rtl.folding import Folding, candidates, packed
 
-_DSP = 100  # LUTs and registers that a DSP block is worth: about what large UltraScale+ have of LUTs for each of theirs
-
 
 def fold(
     graph: Graph, interval_cycles: int, tail_cycles: int | None = None, haste: float = 0.0, packing: bool = False
@@ -24,7 +22,7 @@ def fold(
     Each stage gets the fewest multipliers that are fast enough. Many tiles have that number; those are taken with
     which stages and links together have the least area (`rtl.cost`): neighbours with equal lanes need no
     registers between them. With `haste`, a cycle of latency weighs as much as that many LUTs or registers. With
-    `packing`, products share multiplications, and each that is saved weighs as much as `_DSP` of them.
+    `packing`, products share multiplications, and each that is saved counts.
 
     An operation whose source has fewer tokens a frame has more cycles for each; one that sees a single token a
     frame, because it follows a pool, adds them all to the latency, and has to end within `tail_cycles` (None: the
@@ -74,10 +72,7 @@ def _choices(graph: Graph, op: Operation, cycles: int, packing: bool = False) ->
 
 def _stage(graph: Graph, op: Operation, choices: Sequence[Folding], haste: float) -> Term:
     """What the stage of `op` costs, by its folding."""
-    costs = [
-        cost.stage(graph, op, folding).area + haste * _wait(graph, op, folding) - _DSP * folding.pairs
-        for folding in choices
-    ]
+    costs = [cost.stage(graph, op, folding).area + haste * _wait(graph, op, folding) for folding in choices]
     return Term((op.name,), np.array(costs))
 
 
