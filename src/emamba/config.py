@@ -241,13 +241,15 @@ class HardwareConfig(Section):
     """The accelerator: cycles between two tokens, latency of a frame, and the clock that rates are stated at.
 
     `latency_cycles` is the longest wished from a frame's first beat in to its last beat out (0: any). `weights` are
-    constants (`rom`), or lie in memories that other weights can be loaded into (`ram`).
+    constants (`rom`), or lie in memories that other weights can be loaded into (`ram`). With `packing`, pairs of
+    products with a common factor share a DSP block of an FPGA that multiplies 27 by 18 bits; not with `ram`.
     """
 
     interval_cycles: Annotated[int, Field(ge=3, le=1 << 16)] = 40  # the state of a scan comes round in 3
     latency_cycles: Annotated[int, Field(ge=0, le=1 << 24)] = 0
     clock_mhz: Positive = 100.0
     weights: Literal["rom", "ram"] = "rom"
+    packing: bool = False
 
 
 class VerifyConfig(Section):

@@ -151,6 +151,13 @@ def test_weights_of_another_run_become_a_file(emamba, toy_run, tmp_path):
     assert json.loads((tmp_path / "own.json").read_text())["elements"]
 
 
+def test_products_share_dsp_blocks_if_that_is_asked_for(emamba, toy_run):
+    assert emamba("build", toy_run, "--packing").code == 0
+    assert flow.recipe(toy_run).hardware.packing
+    assert emamba("build", toy_run, "--weights", "ram").code == 2
+    assert emamba("build", toy_run, "--no-packing", "--weights", "ram").code == 0
+
+
 def test_explore_prints_designs_from_fast_to_small(emamba, toy_run):
     head, *rows, last = emamba("explore", toy_run).out.splitlines()
     assert head.startswith("cycles a frame  latency  multipliers")

@@ -13,6 +13,7 @@ from emamba.eda.simulator import Simulator, build_simulator, build_simulators
 from emamba.eda.verilog import verilog
 from emamba.graph import Graph, arrays, run
 from emamba.rtl import build, elements
+from emamba.rtl.folding import Folding, candidates, packed
 from emamba.rtl.performance import Performance, performance
 from emamba.rtl.solver import fold
 from networks import random_network
@@ -21,8 +22,10 @@ from networks import random_network
 INTERVALS = (4, 24, 4000)
 
 
-def simulator(case: Case, interval_cycles: int, folder, loadable: bool = False) -> Simulator:
-    design = build(case.graph, interval_cycles, loadable=loadable)
+def simulator(case: Case, interval_cycles: int, folder, loadable: bool = False, packing: bool = False) -> Simulator:
+    foldings = fold(case.graph, interval_cycles, packing=packing)
+    assert any(folding.pairs for folding in foldings.values()) == packing
+    design = build(case.graph, interval_cycles, foldings, loadable)
     return build_simulator(design, verilog(design.rtlil, design.top), folder, optimised=False)
 
 
@@ -51,13 +54,40 @@ def slowest_stage(case: Case, built: Simulator) -> int:
     return max(stage.cycles * graph.frame_tokens(source) for stage in stages for source in stage.sources)
 
 
-@pytest.mark.parametrize(("seed", "interval_cycles"), [(3, 9), (0, 16), (5, 12), (1, 60), (2, 400)])
-def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, simulators):
+def test_products_that_share_multiplications_give_the_golden_integers(simulators):
+    """A few tiles of each linear operation that can have pairs; `rtl.test_linear` has them all, but not as Verilog."""
+    pairs: list[tuple[Case, dict[str, Folding]]] = []
+    for case in operation_cases():
+        graph, last = case.graph, case.graph.output
+        found = [packed(graph, last, folding) for folding in candidates(graph, last)]
+        few = [folding for folding in found if folding.pairs and folding.multipliers < 25][::4]
+        pairs += [(case, {**fold(graph, 4), last.name: folding}) for folding in few]
+    assert len(pairs) > 10
+    designs = [build(case.graph, 4000, foldings) for case, foldings in pairs]
+    texts = [(design, verilog(design.rtlil, design.top)) for design in designs]
+    for (case, _), built in zip(pairs, build_simulators(texts, simulators, optimised=False), strict=True):
+        check_all(case, built)
+        check_all(case, built, seed=1)
+
+
+NETWORKS = [
+    (3, 9, False),
+    (0, 16, False),
+    (5, 12, False),
+    (1, 60, False),
+    (2, 400, False),
+    (4, 10, True),
+    (1, 12, True),
+]
+
+
+@pytest.mark.parametrize(("seed", "interval_cycles", "packing"), NETWORKS)
+def test_networks_give_the_golden_integers(seed: int, interval_cycles: int, packing: bool, simulators):
     case = random_network(seed)
-    built = simulator(case, interval_cycles, simulators)
+    built = simulator(case, interval_cycles, simulators, packing=packing)
     measured = check_all(case, built)
     assert measured.cycles_per_frame == slowest_stage(case, built), "a FIFO is too small"
-    modelled = performance(case.graph, fold(case.graph, interval_cycles))
+    modelled = performance(case.graph, fold(case.graph, interval_cycles, packing=packing))
     assert modelled == Performance(measured.latency_cycles, measured.cycles_per_frame)
     check_all(case, built, seed=seed)
     beats = case.graph.tokens * built.design.input.beats

@@ -101,6 +101,21 @@ def test_weights_in_memories_leave_the_speed_as_it_is(toy_run):
     assert flow.verify(toy_run, frames=2)["mismatches"] == 0
 
 
+def test_products_share_dsp_blocks_at_the_same_speed(toy_run):
+    before = flow.synth(toy_run)["totals"]["DSP"]
+    flow.build(toy_run, packing=True)
+    hardware = flow.recipe(toy_run).hardware
+    assert (hardware.packing, hardware.interval_cycles) == (True, 12)
+    assert flow.synth(toy_run)["totals"]["DSP"] < 0.8 * before
+    assert flow.verify(toy_run)["mismatches"] == 0
+    flow.build(toy_run, interval=40)
+    assert flow.recipe(toy_run).hardware.packing
+    with pytest.raises(ConfigError, match="share multiplications cannot be loaded"):
+        flow.build(toy_run, weights="ram")
+    flow.build(toy_run, packing=False)
+    assert not flow.recipe(toy_run).hardware.packing
+
+
 def test_the_weights_of_another_training_make_its_accelerator(toy_run, retrained):
     flow.build(toy_run, weights="ram")
     written = read_json(flow.weights(toy_run, retrained))

@@ -5,7 +5,7 @@ import pytest
 from emamba.fuzz.draw import draw
 from emamba.graph import Convolution, Operation, content_hash, golden
 from emamba.rtl.buffers import slowest
-from emamba.rtl.folding import candidates
+from emamba.rtl.folding import candidates, packed
 
 TRIALS = [draw(seed) for seed in range(60)]
 
@@ -34,9 +34,15 @@ def test_topologies_fork_and_join_and_windows_look_ahead():
 @pytest.mark.parametrize("trial", TRIALS[:20], ids=str)
 def test_foldings_are_those_that_the_solver_knows_and_the_interval_is_long_enough(trial):
     for op in trial.graph.operations:
-        assert trial.foldings[op.name] in candidates(trial.graph, op)
+        known = candidates(trial.graph, op)
+        assert trial.foldings[op.name] in [*known, *(packed(trial.graph, op, folding) for folding in known)]
     assert slowest(trial.graph, trial.foldings) <= trial.interval_cycles * trial.graph.tokens
     assert golden.accepted(trial.graph, trial.frames).size
+
+
+def test_in_some_products_share_multiplications():
+    paired = [any(folding.pairs for folding in trial.foldings.values()) for trial in TRIALS]
+    assert 5 < sum(paired) < 40
 
 
 def test_some_are_asked_for_a_longer_interval_than_they_need():

@@ -3,12 +3,18 @@ import numpy as np
 from emamba.fuzz.draw import draw
 from emamba.fuzz.shrink import shrink, smaller
 from emamba.graph import Convolution, Pool, check, run
-from emamba.rtl.folding import candidates
+from emamba.rtl.folding import candidates, packed
+
+
+def paired(trial):
+    return any(folding.pairs for folding in trial.foldings.values())
+
 
 TRIAL = next(
     trial
     for trial in map(draw, range(200))
     if {Convolution, Pool} <= {type(op) for op in trial.graph.operations} and len(trial.graph.operations) > 8
+    if paired(trial)
 )
 
 
@@ -17,13 +23,15 @@ def test_every_step_is_a_legal_trial_and_less_in_some_respect():
     assert len(steps) > 20
     for step in steps:
         run(check(step.graph), step.frames)
-        assert all(step.foldings[op.name] in candidates(step.graph, op) for op in step.graph.operations)
+        for op in step.graph.operations:
+            known = candidates(step.graph, op)
+            assert step.foldings[op.name] in [*known, *(packed(step.graph, op, folding) for folding in known)]
         assert measure(step) < measure(TRIAL)
 
 
 def measure(trial):
     channels = sum(op.channels for op in trial.graph.operations)
-    stalls = len(trial.stalls) + bool(trial.reset_after)
+    stalls = len(trial.stalls) + bool(trial.reset_after) + paired(trial)
     return len(trial.graph.operations) + channels + trial.graph.tokens + len(trial.frames) + stalls
 
 
@@ -35,6 +43,12 @@ def test_what_fails_because_of_one_operation_shrinks_to_it():
     assert [type(op).__name__ for op in small.graph.operations] == ["Input", "Convolution"]
     assert (small.graph.tokens, small.graph.input.channels, small.frames.size) == (1, 1, 1)
     assert (small.stalls, small.reset_after) == ((), 0)
+
+
+def test_what_fails_because_products_share_multiplications_keeps_a_pair():
+    small = shrink(TRIAL, lambda trials: [paired(trial) for trial in trials])
+    assert len(small.graph.operations) < 6
+    assert sum(folding.pairs for folding in small.foldings.values()) == 1
 
 
 def test_a_failure_that_needs_data_keeps_them():

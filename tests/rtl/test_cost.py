@@ -23,25 +23,27 @@ INTERVALS = (4, 24, 90, 4000)
 
 
 @lru_cache
-def built(index, loadable):
-    return both(CASES[index].graph, INTERVALS[index % 4], loadable)
+def built(index, form):
+    return both(CASES[index].graph, INTERVALS[index % 4], form)
 
 
-def both(graph, interval, loadable):
-    return build(graph, interval, loadable=loadable), components(graph, fold(graph, interval), loadable)
+def both(graph, interval, form):
+    """Circuit and costs; `form` says where weights lie, or that products share multiplications."""
+    foldings, loadable = fold(graph, interval, packing=form == "packed"), form == "ram"
+    return build(graph, interval, foldings, loadable), components(graph, foldings, loadable)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["rom", "ram"])
-def loadable(request):
+@pytest.fixture(scope="module", params=["rom", "ram", "packed"])
+def form(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def counted(loadable, tmp_path_factory):
+def counted(form, tmp_path_factory):
     """For each case, the multiplication cells and the bits of memories in its circuit."""
     folder, commands = tmp_path_factory.mktemp("stat"), []
     for index in range(len(CASES)):
-        (folder / f"{index}.il").write_text(built(index, loadable)[0].rtlil)
+        (folder / f"{index}.il").write_text(built(index, form)[0].rtlil)
         commands += [f"read_rtlil {index}.il", f"tee -q -o {index}.json stat -json", "design -reset"]
     yosys(commands, folder)
     return [_counts(json.loads((folder / f"{index}.json").read_text())) for index in range(len(CASES))]
@@ -54,20 +56,30 @@ def _counts(stat):
 
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=[str(case) for case in CASES])
-def test_multipliers_and_memory_bits_are_those_of_the_circuit(index, loadable, counted):
-    circuit, costs = built(index, loadable)
+def test_multiplications_and_memory_bits_are_those_of_the_circuit(index, form, counted):
+    circuit, costs = built(index, form)
     whole = total(list(costs.values()))
-    assert (whole.multipliers, whole.memory_bits) == counted[index]
+    assert (whole.dsp, whole.memory_bits) == counted[index]
     assert circuit.multipliers == whole.multipliers
     assert [stage.multipliers for stage in circuit.stages] == [
         costs[stage.name].multipliers for stage in circuit.stages
     ]
 
 
-@pytest.mark.parametrize(("seed", "interval", "writable"), [(1, 40, False), (2, 200, False), (2, 200, True)])
-def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed, interval, writable):
-    circuit, costs = both(random_network(seed).graph, interval, writable)
+def test_products_share_multiplications_in_networks():
+    pairs = [
+        total(list(built(index, "packed")[1].values())).pairs for index, it in enumerate(CASES) if "net" in str(it)
+    ]
+    assert sum(count > 0 for count in pairs) > 2
+
+
+@pytest.mark.parametrize(
+    ("seed", "interval", "kind"), [(1, 40, "rom"), (2, 200, "rom"), (2, 200, "ram"), (1, 12, "packed")]
+)
+def test_luts_and_flip_flops_are_those_of_the_synthesis_within_15_per_cent(seed, interval, kind):
+    circuit, costs = both(random_network(seed).graph, interval, kind)
     mapped = synthesize(verilog(circuit.rtlil, circuit.top), circuit.top).totals
     estimated = total(list(costs.values()))
+    assert estimated.dsp == mapped.DSP
     assert estimated.lut == pytest.approx(mapped.LUT, rel=0.15)
     assert estimated.ff == pytest.approx(mapped.FF, rel=0.15)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from cases import INT8, case, convolution, operation_cases, scan
+from cases import INT8, case, convolution, linear, operation_cases, scan
 from emamba.graph import Linear
 from emamba.rtl import scan as scan_stage
-from emamba.rtl.folding import candidates
+from emamba.rtl.folding import candidates, packed
 
 CASES = operation_cases()
 
@@ -28,6 +28,19 @@ def test_the_tiles_of_a_linear_do_all_its_products(case):
             found = candidates(case.graph, op)
             assert {folding.multipliers * folding.cycles for folding in found} == {op.weight.size}
             assert {1, op.weight.size} <= {folding.multipliers for folding in found}
+
+
+def test_each_two_rows_of_a_tile_share_the_multiplications_of_its_columns():
+    graph = case("wide", np.random.default_rng(0), 2, 6, linear(np.random.default_rng(0), 6, 5, 7)).graph
+    for folding in candidates(graph, graph.output):
+        found = packed(graph, graph.output, folding)
+        assert found.dsp == folding.sources[0] * -(-folding.output // 2)
+        assert (found.multipliers, found.cycles, folding.dsp) == (
+            folding.multipliers,
+            folding.cycles,
+            found.multipliers,
+        )
+        assert packed(graph, graph.input, folding) is folding
 
 
 def test_a_convolution_shares_its_products_between_lanes_and_taps():

@@ -11,10 +11,11 @@ from emamba.rtl.primitives import Cost, adder_tree, constant_bits, delay, fifo, 
 
 
 def test_costs_add_up():
-    one, other = Cost(1, 20, 300, 2, 4.5, 6.0), Cost(ff=0.5, lut=1.0)
-    assert one + other == total([one, other]) == Cost(1, 20, 300, 2, 5.0, 7.0)
-    assert one * 2 == Cost(2, 40, 600, 4, 9.0, 12.0)
-    assert (one.memory_bits, one.register_bits, one.area) == (320, 6.5, 12.5 + 300 / 32)
+    one, other = Cost(3, 20, 300, 2, 4.5, 6.0, pairs=1), Cost(ff=0.5, lut=1.0)
+    assert one + other == total([one, other]) == Cost(3, 20, 300, 2, 5.0, 7.0, pairs=1)
+    assert one * 2 == Cost(6, 40, 600, 4, 9.0, 12.0, pairs=2)
+    assert (one.multipliers, one.dsp) == (3, 2)
+    assert (one.memory_bits, one.register_bits, one.area) == (320, 6.5, 12.5 + 300 / 32 - 100)
 
 
 @pytest.mark.parametrize("terms", [2, 4, 5, 16, 17, 60])

@@ -8,7 +8,7 @@ from cases import INT8, case, causal, convolution, flatten, linear, operation_ca
 from emamba.errors import ConfigError
 from emamba.graph import Linear, Pool
 from emamba.rtl import cost
-from emamba.rtl.folding import candidates
+from emamba.rtl.folding import candidates, packed
 from emamba.rtl.primitives import total
 from emamba.rtl.solver import fewest_multipliers, fold
 from networks import random_network
@@ -35,20 +35,30 @@ def area(graph, foldings):
     return total([*stages, *links]).area
 
 
+def known(graph, op, packing):
+    return [packed(graph, op, folding) if packing else folding for folding in candidates(graph, op)]
+
+
+@pytest.mark.parametrize("packing", [False, True])
 @pytest.mark.parametrize("interval", [6, 12, 24])
-def test_no_other_design_with_as_few_multipliers_is_smaller(interval):
+def test_no_other_design_with_as_few_multipliers_is_smaller(interval, packing):
     rng = np.random.default_rng(0)
     middle = dataclasses.replace(linear(rng, 12, 6, 5), name="middle", source="first")
     last = dataclasses.replace(linear(rng, 6, 4, 5), name="last", source="middle")
     graph = case("chain", rng, 3, 4, dataclasses.replace(linear(rng, 4, 12, 5), name="first"), middle, last).graph
-    found = fold(graph, interval)
+    found = fold(graph, interval, packing=packing)
     choices = [
-        [it for it in candidates(graph, op) if it.cycles <= interval and it.multipliers == found[op.name].multipliers]
+        [
+            it
+            for it in known(graph, op, packing)
+            if it.cycles <= interval and it.multipliers == found[op.name].multipliers
+        ]
         for op in graph.operations
     ]
     assert np.prod([len(known) for known in choices]) > 10
     areas = [area(graph, dict(zip(found, chosen, strict=True))) for chosen in itertools.product(*choices)]
     assert area(graph, found) == pytest.approx(min(areas))
+    assert any(folding.pairs for folding in found.values()) == packing
 
 
 def test_an_interval_that_the_state_loop_cannot_keep_is_refused():

@@ -99,6 +99,12 @@ def test_labels_may_differ():
     assert np.array_equal(weights.elements(NETWORK, REGIONS, other), own)
 
 
+def test_weights_of_products_that_share_multiplications_cannot_be_loaded():
+    with pytest.raises(ConfigError, match="block0_x: weights of products that share multiplications") as raised:
+        weights.loadable(NETWORK, fold(NETWORK, 9, packing=True))
+    assert "hardware.packing = false" in raised.value.hint
+
+
 def changed(name, **changes):
     """The network with the operation of that name changed."""
     op = NETWORK[name]

@@ -31,6 +31,7 @@ def latency(foldings, interval):
 
 def test_without_a_wish_for_latency_the_design_is_the_smallest():
     assert solve(GRAPH, 24) == fold(GRAPH, 24)
+    assert solve(GRAPH, 6, packing=True) == fold(GRAPH, 6, packing=True) != fold(GRAPH, 6)
 
 
 def test_a_wish_for_latency_is_met_without_more_multipliers_than_it_takes():
@@ -48,13 +49,15 @@ def test_a_latency_that_no_design_has_is_refused_with_one_that_is_possible():
     assert latency(solve(GRAPH, 24, possible), 24) <= possible
 
 
+@pytest.mark.parametrize("packing", [False, True])
 @pytest.mark.parametrize("multipliers", [2, 5, 20, 100, 400])
-def test_a_budget_is_spent_on_the_interval_and_then_on_latency(multipliers):
-    interval, cycles = fastest(GRAPH, multipliers)
+def test_a_budget_is_spent_on_the_interval_and_then_on_latency(multipliers, packing):
+    interval, cycles = fastest(GRAPH, multipliers, packing)
     assert fewest_multipliers(GRAPH, interval) <= multipliers
     assert interval == 1 or fewest_multipliers(GRAPH, interval - 1) > multipliers
-    found = solve(GRAPH, interval, cycles)
+    found = solve(GRAPH, interval, cycles, packing)
     assert sum(folding.multipliers for folding in found.values()) <= multipliers
+    assert sum(folding.pairs for folding in found.values()) >= (packing and multipliers > 4)
     assert latency(found, interval) <= cycles
 
 

@@ -18,6 +18,8 @@ def test_costs_are_those_of_the_design_that_the_recipe_asks_for(toy_made):
     less = costs(graph, config.model_copy(update={"hardware": slower}))
     assert less["multipliers"] < found["multipliers"]
     assert less["cycles"] > found["cycles"]
+    packed = costs(graph, config.model_copy(update={"hardware": config.hardware.model_copy(update={"packing": True})}))
+    assert packed["dsp"] < packed["multipliers"] == found["multipliers"]
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,13 @@ def build(
     latency: Annotated[int | None, typer.Option(min=1, help="Cycles from first beat in to last beat out.")] = None,
     clock_mhz: Annotated[float | None, typer.Option(min=0.001, help="That rates are stated at.")] = None,
     weights: Annotated[str | None, typer.Option(help="rom, or ram that other weights can be loaded into.")] = None,
+    packing: Annotated[bool | None, typer.Option(help="Two products to a DSP block. [default: recipe]")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Choose the smallest accelerator that meets a wish, put the wish into the run's recipe, and emit it."""
     with listener() as told:
-        results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, weights, force, told)
+        results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, weights, packing, force, told)
     finish(run, results, as_json, "C", "Hardware")
 
 

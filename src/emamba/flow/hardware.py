@@ -28,23 +28,26 @@ def build(
     latency: int | None = None,
     clock_mhz: float | None = None,
     weights: str | None = None,
+    packing: bool | None = None,
     force: bool = False,
     listener: Listener = SILENT,
 ) -> Results:
     """The smallest design that meets a wish, or the fastest within a budget; gives what `emit` gives.
 
     Wish for one of: `interval` in cycles a token, `fps` frames a second at the clock, `multipliers` at most. On top
-    of the first two, `latency` in cycles. `weights` are in "rom", or in "ram" that others can be loaded into; by itself
-    this wish leaves the speed as it is. The wish becomes the section [hardware] of the run's recipe.
+    of the first two, `latency` in cycles. `weights` are in "rom", or in "ram" that others can be loaded into; with
+    `packing` pairs of products share DSP blocks. By themselves these two leave the speed as it is. The wish becomes
+    the section [hardware] of the run's recipe.
     ConfigError, and the recipe stays as it was, if no design meets the wish.
     """
     config, graph = recipe(run), load(run / "graph.json")
     clock = clock_mhz or config.hardware.clock_mhz
     speed = interval, fps, multipliers, latency
-    kept = weights is not None and not any(wish is not None for wish in speed)
-    wished = {} if kept else _wished(graph, *speed, clock)
-    stored = weights or config.hardware.weights
-    start(run, _with_hardware(config, {**wished, "clock_mhz": clock, "weights": stored}))
+    given = {"weights": weights, "packing": packing}
+    form = {name: getattr(config.hardware, name) if wish is None else wish for name, wish in given.items()}
+    kept = any(wish is not None for wish in given.values()) and not any(wish is not None for wish in speed)
+    wished = {} if kept else _wished(graph, *speed, clock, bool(form["packing"]))
+    start(run, _with_hardware(config, {**wished, "clock_mhz": clock, **form}))
     try:
         return emit(run, force, listener)
     except ConfigError:
@@ -94,6 +97,7 @@ def _wished(
     multipliers: int | None,
     latency: int | None,
     clock_mhz: float,
+    packing: bool,
 ) -> dict[str, int]:
     """The wish as the keys of [hardware]."""
     from emamba import rtl
@@ -103,7 +107,7 @@ def _wished(
         fact = f"{len(given)} wishes for speed" if len(given) != 1 else "a budget of multipliers and a latency"
         raise ConfigError(fact, "give one of --interval, --fps, --multipliers; --latency goes with the first two")
     if multipliers:
-        interval, latency = rtl.fastest(graph, multipliers)
+        interval, latency = rtl.fastest(graph, multipliers, packing)
     elif fps:
         interval = rtl.interval_of_rate(graph, fps, clock_mhz)
     return {"interval_cycles": interval or 0, "latency_cycles": latency or 0}

@@ -278,7 +278,7 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         sizes = firmware_sizes(sources, graph, Path(folder))
     progress(1, 3, "emit circuit")
-    wished = config.hardware.interval_cycles, config.hardware.latency_cycles
+    wished = config.hardware.interval_cycles, config.hardware.latency_cycles, config.hardware.packing
     loadable = config.hardware.weights == "ram"
     design = rtl.build(graph, wished[0], rtl.solve(graph, *wished), loadable)
     progress(2, 3, "emit Verilog")

@@ -15,7 +15,7 @@ from emamba.fuzz.operations import flatten, joined, lookup, norm, scan
 from emamba.fuzz.trial import Trial
 from emamba.graph import Add, Graph, Multiply, Pool, check
 from emamba.rtl.buffers import slowest
-from emamba.rtl.folding import Folding, candidates
+from emamba.rtl.folding import Folding, candidates, packed
 from emamba.rtl.performance import network
 from emamba.rtl.solver import fold, tokens_read
 
@@ -35,7 +35,10 @@ def draw(seed: int) -> Trial:
     frames = np.resize(growth.frames[rng.permutation(len(growth.frames))], (count, *growth.frames.shape[1:]))
     beats = graph.tokens * (graph.input.channels // foldings[graph.input.name].output)
     stalls = tuple(rng.integers(1 << 30, size=2).tolist())
-    return Trial(graph, foldings, interval, frames, stalls, int(rng.integers(2 * beats + 1)))
+    reset_after = int(rng.integers(2 * beats + 1))
+    if rng.integers(2):
+        foldings = {op.name: packed(graph, op, foldings[op.name]) for op in graph.operations}
+    return Trial(graph, foldings, interval, frames, stalls, reset_after)
 
 
 def _graph(rng: np.random.Generator, name: str) -> tuple[Graph, Topology]:

@@ -13,7 +13,7 @@ from emamba.fixed import Integers
 from emamba.fuzz.trial import Trial
 from emamba.graph import Convolution, Flatten, Graph, Input, Linear, Lookup, Operation, Scan, check
 from emamba.rtl.buffers import slowest
-from emamba.rtl.folding import Folding, candidates
+from emamba.rtl.folding import Folding, candidates, packed
 
 Failing = Callable[[Sequence[Trial]], Sequence[bool]]
 
@@ -39,7 +39,7 @@ def _failing(trial: Trial, failing: Failing, at_once: int = 8) -> Iterator[Trial
 
 
 def smaller(trial: Trial) -> Iterator[Trial]:
-    """All that one step makes of `trial`: fewer operations, smaller sizes, fewer frames, no stalls."""
+    """All that one step makes of `trial`: fewer operations, smaller sizes, fewer frames, no pairs, no stalls."""
     operations = trial.graph.operations
     for place in range(1, len(operations) - 1):
         yield from _with(trial, _ending(trial.graph, operations[place]))
@@ -52,6 +52,8 @@ def smaller(trial: Trial) -> Iterator[Trial]:
     )
     if trial.reset_after:
         yield replace(trial, reset_after=0)
+    if any(folding.pairs for folding in trial.foldings.values()):
+        yield replace(trial, foldings={name: replace(it, pairs=0) for name, it in trial.foldings.items()})
     for seed in trial.stalls:
         yield replace(trial, stalls=tuple(other for other in trial.stalls if other != seed))
     for count in (1, trial.graph.tokens // 2, trial.graph.tokens - 1):
@@ -71,13 +73,17 @@ def _with(trial: Trial, operations: Sequence[Operation] | Graph) -> Iterator[Tri
         graph = check(found)
     except (GraphError, IndexError, ZeroDivisionError):  # a rule may rely on what a graph of a quantizer has
         return
-    foldings = {op.name: _fitting(candidates(graph, op), trial.foldings[op.name]) for op in graph.operations}
+    foldings = {op.name: _fitting(graph, op, trial.foldings[op.name]) for op in graph.operations}
     frames = trial.frames[:, : graph.tokens, : graph.input.channels]
     interval = max(trial.interval_cycles, -(-slowest(graph, foldings) // graph.tokens))
     yield replace(trial, graph=graph, foldings=foldings, interval_cycles=interval, frames=frames)
 
 
-def _fitting(known: Sequence[Folding], wanted: Folding) -> Folding:
+def _fitting(graph: Graph, op: Operation, wanted: Folding) -> Folding:
+    """`wanted` or the one that is nearest to it in cycles, with pairs if it has any."""
+    known = candidates(graph, op)
+    if wanted.pairs:
+        known = [packed(graph, op, folding) for folding in known]
     return wanted if wanted in known else min(known, key=lambda folding: abs(folding.cycles - wanted.cycles))
 
 

@@ -166,7 +166,8 @@ def stage(
             return LookupStage(op, types[0], lanes, regions)
         case Linear():
             sums = weights.sums(graph, op, regions)
-            return LinearStage(op, types[0], sums, folding.sources[0], lanes, folding.by_rows, regions)
+            packed, inputs = folding.pairs > 0, folding.sources[0]
+            return LinearStage(op, types[0], sums, inputs, lanes, folding.by_rows, regions, packed)
         case Convolution():
             sums, tokens = weights.sums(graph, op, regions), graph.frame_tokens(op.source)
             return ConvolutionStage(op, types[0], sums, tokens, lanes, folding.taps, regions)

@@ -162,6 +162,7 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables
     ring = registers(sums.bits) + delay(sums.bits, rows - 1 if bursts else 0) + adder(sums.bits)
     ring += Cost(lut=0.4 * sums.bits) if columns > 1 else Cost()
     lane = tree + ring + rounded(sums.bits, int(op.shift.min()), op.dtype)
+    carries = registers(_carries(inputs)) + Cost(lut=inputs) if folding.pairs else Cost()
     control = counter(rows) + counter(columns) + counter(rows * columns) + registers(late + 2)
     control += (delay(1, late + 2) + delay(1, late + 2)) if columns > 1 else Cost()
     control += delay(1, late + 3) + delay((rows - 1).bit_length(), late + 1)
@@ -172,10 +173,17 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables
         + registers(inputs * outputs * weight * (fetch - 1))
         + (Cost(multipliers=1) + registers(product)) * (inputs * outputs)
         + lane * outputs
+        + Cost(pairs=folding.pairs)
+        + carries * (outputs // 2)
         + control
         + shifts(op.shift.reshape(rows, outputs), sums.bits)
         + exit_(op.dtype, outputs, rows + 2 if bursts else 0)
     )
+
+
+def _carries(terms: int) -> int:
+    """Registers of the bits that ride with the sums of `packing.dots`, one for each group in each level."""
+    return -(-terms // 4) + _carries(-(-terms // 4)) if terms > 1 else 0
 
 
 def _replay(bits: int, count: int, times: int) -> Cost:

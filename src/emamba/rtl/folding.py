@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from emamba.graph import (
@@ -21,7 +21,7 @@ from emamba.graph import (
     RangeNorm,
     Scan,
 )
-from emamba.rtl import curve, scan, serial_scan
+from emamba.rtl import curve, packing, scan, serial_scan
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Folding:
 
     `cycles` is the work of one source token. `states` are the states a cycle of a scan, `taps` those of a
     convolution. A linear goes through its matrix beat by beat, or `by_rows`. With `steps` > 1 a scan has one lane,
-    whose products take turns on fewer multipliers, for so many cycles.
+    whose products take turns on fewer multipliers, for so many cycles. Of the products that the multipliers can do in a
+    cycle, so many `pairs` share a multiplication: a pair is one DSP block.
     """
 
     sources: tuple[int, ...]
@@ -41,10 +42,23 @@ class Folding:
     taps: int = 1
     by_rows: bool = False
     steps: int = 1
+    pairs: int = 0
+
+    @property
+    def dsp(self) -> int:
+        """Multiplications a cycle."""
+        return self.multipliers - self.pairs
+
+
+def packed(graph: Graph, op: Operation, folding: Folding) -> Folding:
+    """`folding` of `op` with pairs where there can be any (`rtl.packing`): each two rows of the tile of a linear."""
+    if not isinstance(op, Linear) or not packing.packs(op, graph[op.source].dtype, folding.output):
+        return folding
+    return replace(folding, pairs=folding.sources[0] * (folding.output // 2))
 
 
 def candidates(graph: Graph, op: Operation) -> list[Folding]:
-    """Every folding of `op`: lanes divide channels, so that a token is whole beats."""
+    """Every folding of `op` without pairs: lanes divide channels, so that a token is whole beats."""
     match op:
         case Lookup():
             return [Folding((1,), lanes, 0, op.channels // lanes) for lanes in _divisors(op.channels)]

@@ -11,12 +11,15 @@ from amaranth.lib.wiring import In, Out
 
 from emamba.fixed import Integer
 from emamba.graph import Linear
+from emamba.rtl import packing
 from emamba.rtl.fixed import shape
 from emamba.rtl.loading import Weights
-from emamba.rtl.pipeline import counter, delayed, factor_moves, total
+from emamba.rtl.pipeline import counter, delayed, factor_moves, total, total_cycles
 from emamba.rtl.rounding import requantize_channels
 from emamba.rtl.stream import Exit, Replay, beats, moves
 from emamba.rtl.weights import Region, linear
+
+Sum = tuple[Value, Value | None]  # and a bit that has yet to be added to it
 
 
 class LinearStage(wiring.Component):
@@ -32,11 +35,13 @@ class LinearStage(wiring.Component):
     op, source, accumulator
         Operation, element type of its source, and the type that holds every sum (`graph.bounds`).
     inputs, outputs
-        Columns and rows of the tile: `inputs * outputs` multipliers.
+        Columns and rows of the tile: `inputs * outputs` products a cycle.
     by_rows
         Row by row instead of beat by beat.
     regions
         By array: weights and bias lie in memories with a port `load`. Without, they are constants.
+    packed
+        Each two rows of the tile share multiplications, if `packing.packs` says so of them; only without `regions`.
 
     Timing: `(columns / inputs) * (rows / outputs)` cycles a token.
     """
@@ -50,11 +55,13 @@ class LinearStage(wiring.Component):
         outputs: int,
         by_rows: bool = False,
         regions: Mapping[str, Region] | None = None,
+        packed: bool = False,
     ) -> None:
-        self._op, self._source, self._accumulator = op, source, accumulator
+        self._op, self._source, self._accumulator, self._packed = op, source, accumulator, packed
         self._inputs, self._outputs, self._by_rows = inputs, outputs, by_rows
         self._columns, self._rows = op.weight.shape[1] // inputs, op.channels // outputs
-        self._weights = Weights(op, regions or linear(op, inputs, outputs, by_rows), bool(regions))
+        kept = packing.stored(op, outputs) if packed else op
+        self._weights = Weights(kept, regions or linear(kept, inputs, outputs, by_rows), bool(regions))
         ports = {"source": In(beats(source, inputs)), "output": Out(beats(op.dtype, outputs)), "busy": Out(1)}
         super().__init__({**ports, **self._weights.members})
 
@@ -109,25 +116,28 @@ class LinearStage(wiring.Component):
         wiring.connect(m, wiring.flipped(self.source), replay.source)
         return replay.output
 
-    def _products(self, m: Module, advance: Value, x: list[Value], weights: list[Value]) -> tuple[list[Value], int]:
+    def _products(self, m: Module, advance: Value, x: list[Value], weights: list[Value]) -> tuple[list[Sum], int]:
         """For each row of the tile the sum of its products, and the moves that takes."""
-        sums, cycles = [], 0
-        for output in range(self._outputs):
-            row = weights[output * self._inputs : (output + 1) * self._inputs]
+        tile = [weights[start : start + self._inputs] for start in range(0, len(weights), self._inputs)]
+        pairs = self._outputs // 2 if self._packed else 0
+        sums: list[Sum] = []
+        for lower, upper in zip(tile[: 2 * pairs : 2], tile[1 : 2 * pairs : 2], strict=True):
+            below, above = packing.dots(m, advance, lower, upper, x)
+            sums += [(below, None), above]
+        for row in tile[2 * pairs :]:
             products = delayed(m, advance, [Value.cast(a * b) for a, b in zip(x, row, strict=True)])
-            value, cycles = total(m, advance, products)
-            sums.append(value)
-        return sums, cycles + 1
+            sums.append((total(m, advance, products)[0], None))
+        return sums, total_cycles(self._inputs) + 1
 
-    def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Value], bias: list[Value]) -> list[Value]:
+    def _accumulated(self, m: Module, step: Value, begins: Value, sums: list[Sum], bias: list[Value]) -> list[Value]:
         """Running sums in a ring of one place for each group of rows under way; the newest is the first place."""
         results: list[Value] = []
         count = self._rows if self._columns > 1 and not self._by_rows else 1
-        for value, offset in zip(sums, bias, strict=True):
+        for (value, carry), offset in zip(sums, bias, strict=True):
             ring = [Signal(shape(self._accumulator), reset_less=True) for _ in range(count)]
             base = Mux(begins, offset, ring[-1]) if self._columns > 1 else offset
             with m.If(step):
-                m.d.sync += ring[0].eq(base + value)
+                m.d.sync += ring[0].eq(base + value if carry is None else packing.plus(base, value, carry))
                 m.d.sync += [after.eq(before) for before, after in pairwise(ring)]
             results.append(ring[0])
         return results

@@ -19,11 +19,14 @@ from emamba.fixed import Integer, Integers
 _SHORTEST_SHIFTER = 3  # registers in a row without reset that become a shift register in LUTs
 # What Yosys weighs when it places a memory: half a block RAM, 64 bits of RAM in LUTs, 64 bits of ROM in LUTs (1).
 _BLOCK_COST, _LUTRAM_COST = 129, 16 / 7
+_DSP = 100  # LUTs that a DSP block is worth: about as many as large UltraScale+ have for each of theirs
 
 
 @dataclass(frozen=True)
 class Cost:
     """Exact: multipliers, bits of ROMs, RAMs and shift registers. Estimated: flip-flops, and LUTs for logic.
+
+    Of the products that `multipliers` can do in a cycle, so many `pairs` share a multiplication.
 
     A RAM with several read ports is mapped to a copy for each; `copied_bits` are those of all copies but one.
     Flip-flops are registers that are not part of a shift register (of three places and more) or of a block RAM.
@@ -36,12 +39,18 @@ class Cost:
     ff: float = 0
     lut: float = 0
     copied_bits: int = 0
+    pairs: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def __mul__(self, count: int) -> Cost:
         return Cost(*(getattr(self, field.name) * count for field in fields(self)))
+
+    @property
+    def dsp(self) -> int:
+        """Multiplications a cycle: DSP blocks, if none is wider than a block."""
+        return self.multipliers - self.pairs
 
     @property
     def memory_bits(self) -> int:
@@ -55,8 +64,11 @@ class Cost:
 
     @property
     def area(self) -> float:
-        """What the folding solver makes small: LUTs and registers, and RAM in LUTs of ECP5 (32 bits in one)."""
-        return self.lut + self.register_bits + (self.ram_bits + self.copied_bits) / 32
+        """What the folding solver makes small: LUTs and registers, and RAM in LUTs of ECP5 (32 bits in one).
+
+        All designs that it compares have the same multipliers; a DSP block that pairs save is taken off.
+        """
+        return self.lut + self.register_bits + (self.ram_bits + self.copied_bits) / 32 - _DSP * self.pairs
 
 
 def total(costs: Sequence[Cost]) -> Cost:

@@ -11,21 +11,25 @@ from emamba.errors import ConfigError
 from emamba.graph import Graph, Input, Linear, Operation
 from emamba.rtl import cost
 from emamba.rtl.elimination import Term, smallest
-from emamba.rtl.folding import Folding, candidates
+from emamba.rtl.folding import Folding, candidates, packed
 
 
-def fold(graph: Graph, interval_cycles: int, tail_cycles: int | None = None, haste: float = 0.0) -> dict[str, Folding]:
+def fold(
+    graph: Graph, interval_cycles: int, tail_cycles: int | None = None, haste: float = 0.0, packing: bool = False
+) -> dict[str, Folding]:
     """The folding of every operation for `interval_cycles` between two input tokens.
 
     Each stage gets the fewest multipliers that are fast enough. Many tiles have that number; those are taken with
     which stages and links together have the least area (`rtl.cost`): neighbours with equal lanes need no
-    registers between them. With `haste`, a cycle of latency weighs as much as that many LUTs or registers.
+    registers between them. With `haste`, a cycle of latency weighs as much as that many LUTs or registers. With
+    `packing`, products share multiplications, and each that is saved counts.
 
     An operation whose source has fewer tokens a frame has more cycles for each; one that sees a single token a
     frame, because it follows a pool, adds them all to the latency, and has to end within `tail_cycles` (None: the
     whole frame). ConfigError if a stage cannot be that fast.
     """
-    choices = {op.name: _choices(graph, op, budget(graph, op, interval_cycles, tail_cycles)) for op in graph.operations}
+    budgets = {op.name: budget(graph, op, interval_cycles, tail_cycles) for op in graph.operations}
+    choices = {op.name: _choices(graph, op, budgets[op.name], packing) for op in graph.operations}
     terms = [_stage(graph, op, choices[op.name], haste) for op in graph.operations]
     terms += [_link(graph, op, index, choices, haste) for op in graph.operations for index in range(len(op.sources))]
     chosen = smallest({name: len(foldings) for name, foldings in choices.items()}, terms)
@@ -51,7 +55,7 @@ def fewest_multipliers(graph: Graph, interval_cycles: int, tail_cycles: int | No
     )
 
 
-def _choices(graph: Graph, op: Operation, cycles: int) -> list[Folding]:
+def _choices(graph: Graph, op: Operation, cycles: int, packing: bool = False) -> list[Folding]:
     """The foldings of `op` that need at most `cycles` a token, with the fewest multipliers."""
     known = candidates(graph, op)
     fastest = min(folding.cycles for folding in known)
@@ -62,7 +66,8 @@ def _choices(graph: Graph, op: Operation, cycles: int) -> list[Folding]:
         )
     fast = [folding for folding in known if folding.cycles <= max(cycles, 1)]
     fewest = min(folding.multipliers for folding in fast)
-    return [folding for folding in fast if folding.multipliers == fewest]
+    found = [folding for folding in fast if folding.multipliers == fewest]
+    return [packed(graph, op, folding) for folding in found] if packing else found
 
 
 def _stage(graph: Graph, op: Operation, choices: Sequence[Folding], haste: float) -> Term:

@@ -19,6 +19,7 @@ from emamba.fixed import Integer, Integers
 from emamba.graph import Convolution, Graph, Linear, Lookup, Operation, Scan, arrays, leaves
 from emamba.graph.bounds import accumulator, dot_range
 from emamba.graph.operations import shown
+from emamba.rtl import packing
 
 if TYPE_CHECKING:
     from emamba.rtl.folding import Folding  # which knows the stages, and these their regions
@@ -107,7 +108,8 @@ def regions(op: Operation, folding: Folding) -> dict[str, Region]:
         case Lookup():
             return lookup(op, folding.output)
         case Linear():
-            return linear(op, folding.sources[0], folding.output, folding.by_rows)
+            kept = packing.stored(op, folding.output) if folding.pairs else op
+            return linear(kept, folding.sources[0], folding.output, folding.by_rows)
         case Convolution():
             return convolution(op, folding.output, folding.taps)
         case Scan():
@@ -119,10 +121,14 @@ def regions(op: Operation, folding: Folding) -> dict[str, Region]:
 def loadable(graph: Graph, foldings: Mapping[str, Folding]) -> tuple[Region, ...]:
     """All memories that can be loaded, each with its place among the addresses and wide enough for other weights.
 
-    Those of an operation have an aligned window of their own. ConfigError if an element is wider than the bus.
+    Those of an operation have an aligned window of their own. ConfigError if an element is wider than the bus, or if
+    products share multiplications: what is stored then depends on two weights, and an element is loaded alone.
     """
     placed: list[Region] = []
     for op in graph.operations:
+        if foldings[op.name].pairs:
+            fact = f"{op.name}: weights of products that share multiplications cannot be loaded"
+            raise ConfigError(fact, 'choose hardware.weights = "rom" or hardware.packing = false')
         own = [_wider(graph, op, region) for region in regions(op, foldings[op.name]).values()]
         own.sort(key=lambda region: -region.size)
         span = 1 << (sum(region.size for region in own) - 1).bit_length()

@@ -23,22 +23,23 @@ HASTES = (0.0, 1.0, 4.0, 16.0)
 """LUTs and registers that a cycle of latency may be worth."""
 
 
-def solve(graph: Graph, interval_cycles: int, latency_cycles: int = 0) -> Foldings:
+def solve(graph: Graph, interval_cycles: int, latency_cycles: int = 0, packing: bool = False) -> Foldings:
     """The smallest design that takes a token every `interval_cycles`, with a latency of at most `latency_cycles`.
 
     Without a wish for latency (0) it is the smallest one there is (`solver.fold`). With one, the tail, which is what
     follows a pool, is as long as it may be, so that it has the fewest multipliers; of the designs for `HASTES`
-    that are in time the smallest one is taken. ConfigError if none is, however short the tail.
+    that are in time the smallest one is taken. With `packing`, products share multiplications. ConfigError if no
+    design is in time, however short the tail.
     """
     if not latency_cycles:
-        return fold(graph, interval_cycles)
+        return fold(graph, interval_cycles, packing=packing)
     for tail in reversed(_tails(graph, interval_cycles)):
-        designs = _designs(graph, interval_cycles, tail)
+        designs = _designs(graph, interval_cycles, tail, packing)
         in_time = [it for it in designs if performance(graph, it).latency_cycles <= latency_cycles]
         if in_time:
             return min(in_time, key=lambda foldings: _area(graph, foldings))
     fact = f"a latency of {latency_cycles} cycles at an interval of {interval_cycles}: no design found"
-    least = shortest_latency(graph, interval_cycles, _tails(graph, interval_cycles)[0])
+    least = shortest_latency(graph, interval_cycles, _tails(graph, interval_cycles)[0], packing)
     raise ConfigError(fact, f"wish for at least {least} cycles, or for a shorter interval")
 
 
@@ -54,7 +55,7 @@ def interval_of_rate(graph: Graph, frames_per_second: float, clock_mhz: float) -
     return interval
 
 
-def fastest(graph: Graph, multipliers: int) -> tuple[int, int]:
+def fastest(graph: Graph, multipliers: int, packing: bool = False) -> tuple[int, int]:
     """The shortest interval that `multipliers` are enough for, and the latency with what is left of them, in cycles.
 
     What is left makes the tail as short as it can. ConfigError if they are not enough for any.
@@ -67,18 +68,18 @@ def fastest(graph: Graph, multipliers: int) -> tuple[int, int]:
     interval = bisect_left(range(1, slowest), True, key=affordable) + 1
     lengths = _tails(graph, interval)
     tail = lengths[bisect_left(lengths, True, key=partial(affordable, interval))]
-    return interval, shortest_latency(graph, interval, tail)
+    return interval, shortest_latency(graph, interval, tail, packing)
 
 
-def shortest_latency(graph: Graph, interval_cycles: int, tail_cycles: int) -> int:
+def shortest_latency(graph: Graph, interval_cycles: int, tail_cycles: int, packing: bool = False) -> int:
     """The least latency of the designs for `HASTES`."""
-    designs = _designs(graph, interval_cycles, tail_cycles)
+    designs = _designs(graph, interval_cycles, tail_cycles, packing)
     return min(performance(graph, foldings).latency_cycles for foldings in designs)
 
 
-def _designs(graph: Graph, interval_cycles: int, tail_cycles: int) -> list[Foldings]:
+def _designs(graph: Graph, interval_cycles: int, tail_cycles: int, packing: bool) -> list[Foldings]:
     """The different designs for `HASTES`."""
-    designs = [fold(graph, interval_cycles, tail_cycles, haste) for haste in HASTES]
+    designs = [fold(graph, interval_cycles, tail_cycles, haste, packing) for haste in HASTES]
     return [design for index, design in enumerate(designs) if design not in designs[:index]]
 
 

@@ -15,7 +15,7 @@ Costs = Mapping[str, float]
 
 COSTS = {
     "multipliers": "multipliers of the accelerator",
-    "dsp": "DSP blocks of an FPGA: one a multiplier",
+    "dsp": "DSP blocks of an FPGA: one a multiplier, or one a pair (hardware.packing)",
     "lut": "LUTs for logic on AMD UltraScale+, estimated",
     "ff": "flip-flops on AMD UltraScale+, estimated",
     "rom_kbit": "weights and tables in memories",
@@ -59,12 +59,12 @@ def constraints(texts: Sequence[str]) -> tuple[Constraint, ...]:
 def costs(graph: Graph, config: Config) -> dict[str, float]:
     """Every cost of `COSTS` for the accelerator of `graph` that the recipe asks for; ConfigError if there is none."""
     hardware = config.hardware
-    foldings = solve(graph, hardware.interval_cycles, hardware.latency_cycles)
+    foldings = solve(graph, hardware.interval_cycles, hardware.latency_cycles, hardware.packing)
     made = estimate(graph, foldings)
     total, speed = made.total, made.performance
     return {
         "multipliers": total.multipliers,
-        "dsp": total.multipliers,
+        "dsp": total.dsp,
         "lut": round(total.lut),
         "ff": round(total.ff),
         "rom_kbit": total.rom_bits / 1000,
