@@ -87,6 +87,17 @@ def test_the_front_is_kept_with_its_picture(toy_run):
     assert (toy_run / "explore.svg").read_bytes() == picture
 
 
+def test_the_front_is_that_of_the_form_in_the_recipe(toy_run):
+    plain = flow.explore(toy_run)
+    assert all(it["dsp"] == it["multipliers"] for it in plain)
+    flow.build(toy_run, packing=True)
+    packed = flow.explore(toy_run)
+    assert min(it["dsp"] / it["multipliers"] for it in packed) < 0.8
+    flow.build(toy_run, packing=False, weights="ram")
+    loadable = flow.explore(toy_run)
+    assert min(it["ff"] for it in loadable) > min(it["ff"] for it in plain)
+
+
 def test_weights_in_memories_leave_the_speed_as_it_is(toy_run):
     flow.build(toy_run, interval=40)
     design = load_design(toy_run / "rtl.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,9 +85,12 @@ def weights(run: Path, other: Path, path: Path | None = None) -> Path:
 def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list[dict[str, Any]]:
     """explore.json and explore.svg: the designs that no other one beats in every respect, from the cost model.
 
-    Gives for each, fastest first: cycles a frame, latency, multipliers, LUTs, memory bits, and how to ask for it.
+    Weights and packing are those of the recipe. Gives for each design, fastest first: cycles a frame, latency,
+    multipliers, LUTs, memory bits, DSP blocks, and how to ask for it.
     """
-    perform(EXPLORE, run, _explore, None, force, listener)
+    hardware = recipe(run).hardware
+    form = {"packing": hardware.packing, "loadable": hardware.weights == "ram"}
+    perform(EXPLORE, run, partial(_explore, **form), form, force, listener)
     return read_json(run / "explore.json")["designs"]
 
 
@@ -119,12 +123,12 @@ def _with_hardware(config: Config, values: dict[str, Any]) -> Config:
     return parse_config(dump_config(config.model_copy(update={"hardware": hardware})), config.name)
 
 
-def _explore(run: Path, config: Config, progress: Progress) -> list[Path]:
+def _explore(run: Path, config: Config, progress: Progress, packing: bool, loadable: bool) -> list[Path]:
     from emamba import rtl
     from emamba.report.front import front_picture
 
     graph = load(run / "graph.json")
-    designs = [_described(design) for design in rtl.front(graph, progress)]
+    designs = [_described(design) for design in rtl.front(graph, progress, packing, loadable)]
     picture = files.write(run / "explore.svg", front_picture(designs))
     return [picture, write_json(run / "explore.json", {"designs": designs})]
 

@@ -48,9 +48,9 @@ class Estimate:
         return self.products / max(self.total.multipliers * self.performance.cycles_per_frame, 1)
 
 
-def estimate(graph: Graph, foldings: Mapping[str, Folding]) -> Estimate:
-    """The accelerator that `rtl.build` makes of `graph` with `foldings`, weights in ROMs."""
-    return Estimate(components(graph, foldings), performance(graph, foldings), products(graph))
+def estimate(graph: Graph, foldings: Mapping[str, Folding], loadable: bool = False) -> Estimate:
+    """The accelerator that `rtl.build` makes of `graph` with `foldings`, weights in ROMs or `loadable`."""
+    return Estimate(components(graph, foldings, loadable), performance(graph, foldings), products(graph))
 
 
 def products(graph: Graph) -> int:

@@ -36,21 +36,27 @@ class Explored:
 
     point: Point
     interval_cycles: int
+    dsp: int
     ff: int
     multiplier_use: float
 
 
-def front(graph: Graph, progress: Progress = lambda done, total, label: None) -> list[Explored]:
+def front(
+    graph: Graph,
+    progress: Progress = lambda done, total, label: None,
+    packing: bool = False,
+    loadable: bool = False,
+) -> list[Explored]:
     """The designs that no other one beats in every respect, fastest first.
 
     One for each interval at which fewer multipliers do, for tails as long as a frame and as an interval, small and
-    in haste.
+    in haste. With `packing` products share multiplications, or weights are `loadable`.
     """
     intervals, found = worthwhile_intervals(graph), dict[Point, Explored]()
     for done, interval in enumerate(intervals):
         progress(done, len(intervals), "explore")
-        for foldings in _designs(graph, interval):
-            made = _explored(graph, interval, foldings)
+        for foldings in _designs(graph, interval, packing):
+            made = _explored(graph, interval, foldings, loadable)
             found.setdefault(made.point, made)
     return [found[point] for point in best(list(found))]
 
@@ -82,12 +88,12 @@ def beats(other: tuple[float, ...], point: tuple[float, ...]) -> bool:
     return other != point and all(a <= b for a, b in zip(other, point, strict=True))
 
 
-def _designs(graph: Graph, interval: int) -> list[Foldings]:
+def _designs(graph: Graph, interval: int, packing: bool) -> list[Foldings]:
     """The different designs for an interval."""
     found: list[Foldings] = []
     for tail, haste in product((None, interval), _HASTES):
         try:
-            foldings = fold(graph, interval, tail, haste)
+            foldings = fold(graph, interval, tail, haste, packing)
         except ConfigError:  # the tail cannot be that short
             continue
         if foldings not in found:
@@ -95,8 +101,8 @@ def _designs(graph: Graph, interval: int) -> list[Foldings]:
     return found
 
 
-def _explored(graph: Graph, interval: int, foldings: Foldings) -> Explored:
-    found = estimate(graph, foldings)
+def _explored(graph: Graph, interval: int, foldings: Foldings, loadable: bool) -> Explored:
+    found = estimate(graph, foldings, loadable)
     cost, speed = found.total, found.performance
     point = Point(speed.cycles_per_frame, speed.latency_cycles, cost.multipliers, round(cost.lut), cost.memory_bits)
-    return Explored(point, interval, round(cost.ff), found.multiplier_use)
+    return Explored(point, interval, cost.dsp, round(cost.ff), found.multiplier_use)
