@@ -10,7 +10,7 @@ from emamba.fuzz import conduct as conducting
 from emamba.fuzz.conduct import check_pace, conduct, ends
 from emamba.fuzz.draw import draw
 from emamba.fuzz.trial import load_trial
-from emamba.graph import Linear
+from emamba.graph import Linear, predict
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*/trial.json"))
 TRIALS = [draw(seed) for seed in (2, 3, 7)]
@@ -19,6 +19,21 @@ TRIALS = [draw(seed) for seed in (2, 3, 7)]
 def test_random_trials_and_all_that_ever_failed_pass(tmp_path):
     trials = [*TRIALS, *map(load_trial, KEPT)]
     assert conduct(trials, tmp_path) == [None] * len(trials)
+
+
+def test_loaded_weights_are_not_those_of_the_circuit(tmp_path, monkeypatch):
+    trial = next(trial for trial in map(draw, range(200)) if trial.loadable and with_weights(trial))
+    assert conduct([trial], tmp_path / "loaded") == [None]
+    monkeypatch.setattr(conducting, "elements", lambda own, regions, other: np.zeros((0, 2), np.int64))
+    found = conduct([trial], tmp_path / "not_loaded")[0]
+    assert found
+    assert found.kind == "RTL"
+
+
+def with_weights(trial):
+    """Whether the circuit is not the same backwards, and nothing hides that."""
+    turned = conducting.backwards(trial)
+    return np.any(predict(turned, trial.frames) != predict(trial.graph, trial.frames))
 
 
 def test_a_wrong_circuit_is_found_and_others_are_not_blamed(tmp_path, monkeypatch):

@@ -45,6 +45,12 @@ def test_in_some_products_share_multiplications():
     assert 5 < sum(paired) < 40
 
 
+def test_in_some_weights_are_loaded_and_in_none_of_them_products_share_multiplications():
+    loaded = [trial for trial in TRIALS if trial.loadable]
+    assert 5 < len(loaded) < 40
+    assert all(not folding.pairs for trial in loaded for folding in trial.foldings.values())
+
+
 def test_some_are_asked_for_a_longer_interval_than_they_need():
     longer = [slowest(it.graph, it.foldings) * 2 <= it.interval_cycles * it.graph.tokens for it in TRIALS]
     assert 5 < sum(longer) < 40

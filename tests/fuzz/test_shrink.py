@@ -51,6 +51,13 @@ def test_what_fails_because_products_share_multiplications_keeps_a_pair():
     assert sum(folding.pairs for folding in small.foldings.values()) == 1
 
 
+def test_what_fails_because_weights_are_loaded_goes_on_loading_them():
+    trial = next(trial for trial in map(draw, range(200)) if trial.loadable and len(trial.graph.operations) > 8)
+    small = shrink(trial, lambda trials: [trial.loadable for trial in trials])
+    assert (small.loadable, len(small.graph.operations)) == (True, 1)
+    assert not shrink(trial, lambda trials: [True] * len(trials)).loadable
+
+
 def test_a_failure_that_needs_data_keeps_them():
     wanted = int(TRIAL.frames.max())
 

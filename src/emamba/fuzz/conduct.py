@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +19,11 @@ from emamba.firmware import generate
 from emamba.fixed import Integers
 from emamba.flow.verification import Golden
 from emamba.fuzz.trial import Trial
-from emamba.graph import predict
-from emamba.rtl import Design, build
+from emamba.graph import Graph, Operation, arrays, predict
+from emamba.rtl import Design, build, elements
 from emamba.rtl.buffers import slowest
 from emamba.rtl.performance import network
+from emamba.rtl.weights import regions
 
 SETTLED = 6  # frames: of fewer, the last ones say nothing about pace
 
@@ -48,7 +49,7 @@ def conduct(trials: Sequence[Trial], folder: Path) -> list[Failure | None]:
 
     pace: by the model of cycles, frames leave as fast as the slowest stage allows. C: every tensor, compiled with
     sanitizers, is golden. circuit: it can be built. RTL, stalled RTL: every tensor is golden, and streams keep their
-    rules. cycles: each frame leaves in the cycle that the model says.
+    rules, loaded weights or constants. cycles: each frame leaves in the cycle that the model says.
     """
     found: list[Failure | None] = [None] * len(trials)
     designs: dict[int, tuple[Design, str]] = {}
@@ -102,11 +103,21 @@ def _check_firmware(golden: Golden, folder: Path) -> None:
 
 
 def _circuit(trial: Trial) -> tuple[Design, str]:
+    graph = backwards(trial) if trial.loadable else trial.graph
     try:
-        design = build(trial.graph, trial.interval_cycles, dict(trial.foldings))
+        design = build(graph, trial.interval_cycles, dict(trial.foldings), trial.loadable)
         return design, verilog(design.rtlil, design.top)
     except Exception as error:  # whatever goes wrong in there, a legal graph has to become a circuit
         raise _FailedError(Failure("circuit", repr(error))) from error
+
+
+def backwards(trial: Trial) -> Graph:
+    """The graph of `trial` with all that can be loaded in reverse order: other weights, no wider than its own."""
+
+    def turned(op: Operation) -> Operation:
+        return replace(op, **{name: arrays(op)[name][::-1] for name in regions(op, trial.foldings[op.name])})
+
+    return replace(trial.graph, operations=tuple(map(turned, trial.graph.operations)))
 
 
 def _simulators(
@@ -128,7 +139,8 @@ def _simulators(
 
 def _check_rtl(trial: Trial, simulator: Simulator) -> None:
     golden = Golden(trial.graph, trial.frames, predict(trial.graph, trial.frames))
-    measured = _simulated("RTL", golden, simulator)
+    weights = elements(backwards(trial), simulator.design.regions, trial.graph) if trial.loadable else None
+    measured = _simulated("RTL", golden, simulator, weights)
     left = measured.last_output - measured.first_input[0]
     different = np.flatnonzero(left != ends(trial))
     if len(different):
@@ -136,15 +148,20 @@ def _check_rtl(trial: Trial, simulator: Simulator) -> None:
         fact = f"frame {frame} leaves in cycle {left[frame]}, by the model in {ends(trial)[frame]}"
         raise _FailedError(Failure("cycles", fact))
     for seed in trial.stalls:
-        _simulated("stalled RTL", golden, simulator, seed, trial.reset_after or None)
+        _simulated("stalled RTL", golden, simulator, weights, seed, trial.reset_after or None)
 
 
 def _simulated(
-    kind: Kind, golden: Golden, simulator: Simulator, seed: int | None = None, reset_after: int | None = None
+    kind: Kind,
+    golden: Golden,
+    simulator: Simulator,
+    weights: Integers | None,
+    seed: int | None = None,
+    reset_after: int | None = None,
 ) -> Simulation:
     try:
         whole = range(len(golden.frames))
-        simulation = simulate(simulator, golden.frames, seed, trace=whole, reset_after=reset_after)
+        simulation = simulate(simulator, golden.frames, seed, whole, reset_after, weights=weights)
     except (MismatchError, ToolError) as error:
         raise _FailedError(Failure(kind, error.message)) from error
     _compare(kind, golden, simulation.outputs, dict(simulation.tensors))

@@ -8,7 +8,7 @@ from math import ceil
 
 import numpy as np
 
-from emamba.errors import GraphError
+from emamba.errors import ConfigError, GraphError
 from emamba.fixed import Integer
 from emamba.fuzz.growth import Growth
 from emamba.fuzz.operations import flatten, joined, lookup, norm, scan
@@ -18,6 +18,7 @@ from emamba.rtl.buffers import slowest
 from emamba.rtl.folding import Folding, candidates, packed
 from emamba.rtl.performance import network
 from emamba.rtl.solver import fold, tokens_read
+from emamba.rtl.weights import loadable
 
 _TOKENS = (1, 2, 3, 4, 6, 8, 9, 12, 16)
 _WIDEST_TOKEN = 40  # elements
@@ -36,9 +37,19 @@ def draw(seed: int) -> Trial:
     beats = graph.tokens * (graph.input.channels // foldings[graph.input.name].output)
     stalls = tuple(rng.integers(1 << 30, size=2).tolist())
     reset_after = int(rng.integers(2 * beats + 1))
-    if rng.integers(2):
+    form = str(rng.choice(["plain", "packed", "packed", "loadable"]))
+    if form == "packed":
         foldings = {op.name: packed(graph, op, foldings[op.name]) for op in graph.operations}
-    return Trial(graph, foldings, interval, frames, stalls, reset_after)
+    loaded = form == "loadable" and _loadable(graph, foldings)
+    return Trial(graph, foldings, interval, frames, stalls, reset_after, loaded)
+
+
+def _loadable(graph: Graph, foldings: Mapping[str, Folding]) -> bool:
+    """Whether there are weights to load, none of them wider than the bus."""
+    try:
+        return bool(loadable(graph, foldings))
+    except ConfigError:
+        return False
 
 
 def _graph(rng: np.random.Generator, name: str) -> tuple[Graph, Topology]:

@@ -39,7 +39,8 @@ def _failing(trial: Trial, failing: Failing, at_once: int = 8) -> Iterator[Trial
 
 
 def smaller(trial: Trial) -> Iterator[Trial]:
-    """All that one step makes of `trial`: fewer operations, smaller sizes, fewer frames, no pairs, no stalls."""
+    """All that one step makes of `trial`: fewer operations, smaller sizes, fewer frames, no pairs, constant weights,
+    no stalls."""
     operations = trial.graph.operations
     for place in range(1, len(operations) - 1):
         yield from _with(trial, _ending(trial.graph, operations[place]))
@@ -54,6 +55,8 @@ def smaller(trial: Trial) -> Iterator[Trial]:
         yield replace(trial, reset_after=0)
     if any(folding.pairs for folding in trial.foldings.values()):
         yield replace(trial, foldings={name: replace(it, pairs=0) for name, it in trial.foldings.items()})
+    if trial.loadable:
+        yield replace(trial, loadable=False)
     for seed in trial.stalls:
         yield replace(trial, stalls=tuple(other for other in trial.stalls if other != seed))
     for count in (1, trial.graph.tokens // 2, trial.graph.tokens - 1):

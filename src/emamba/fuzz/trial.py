@@ -23,7 +23,8 @@ class Trial:
     """A checked `graph` for an accelerator with `foldings` that is asked for `interval_cycles` between tokens.
 
     frames: [batch, tokens, channels], fed once without stalls and once for each seed of `stalls`. With
-    `reset_after`, there is a reset after so many input beats before the frames of the stalled runs.
+    `reset_after`, there is a reset after so many input beats before the frames of the stalled runs. With `loadable`,
+    the circuit is made for other weights, and those of the graph are loaded.
     """
 
     graph: Graph
@@ -32,6 +33,7 @@ class Trial:
     frames: Integers
     stalls: tuple[int, ...]
     reset_after: int
+    loadable: bool = False
 
     def __str__(self) -> str:
         return self.graph.name
@@ -44,6 +46,7 @@ def save_trial(trial: Trial, folder: Path) -> Path:
         "interval_cycles": trial.interval_cycles,
         "stalls": trial.stalls,
         "reset_after": trial.reset_after,
+        "loadable": trial.loadable,
         "foldings": {name: vars(folding) for name, folding in trial.foldings.items()},
         "frames": trial.frames.tolist(),
     }
@@ -65,6 +68,7 @@ def load_trial(path: Path) -> Trial:
             frames=np.array(stored["frames"], np.int64),
             stalls=tuple(stored["stalls"]),
             reset_after=int(stored["reset_after"]),
+            loadable=bool(stored["loadable"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path} is no trial: {error!r}", "give a trial.json that `emamba fuzz` wrote") from error
