@@ -10,7 +10,7 @@ from emamba.flow import Listener
 
 ECP5 = {"LUT": 11_000.0, "FF": 7000.0, "DSP": 40, "BRAM": 21}
 ROUTED = {"device": "LFE5U-85F", "clock_mhz": 101.25, "critical_path": "b0_scan: adder (9.9 ns)", "cells": {}}
-SMALL = Measured(VARIANTS[1], 64, 6400, 8777, 40, 0.68, {"xcup": ECP5, "ecp5": ECP5}, ROUTED)
+SMALL = Measured(VARIANTS[2], 64, 6400, 8777, 40, 0.68, {"xcup": ECP5, "ecp5": ECP5}, ROUTED)
 
 
 def test_a_bar_is_met_or_missed():
@@ -37,7 +37,7 @@ def test_the_table_has_ours_and_the_published_designs_with_their_source():
     head, *rows = table([SMALL])
     assert len(rows) == 2 + len(PUBLISHED)
     assert {len(row) for row in (head, *rows)} == {len(head)}
-    counts = ("6,400", "8,777", "40", "68%", "11,000", "7,000", "21")
+    counts = ("6,400", "8,777", "40", "68%", "40", "11,000", "7,000", "21")
     assert rows[0] == ("small, xcup", *counts, "-", "measured")
     assert rows[1] == ("small, ecp5", *counts, "101.2 MHz", "measured")
     assert all(row[-1] for row in rows)
@@ -70,6 +70,12 @@ def test_a_variant_is_built_verified_and_synthesised_for_its_targets(stages, tmp
     assert [call[2:4] for call in stages[2:]] == [("xcup", False), ("ecp5", True)]
     assert found.routing["clock_mhz"] == 101.25
     assert (tmp_path / "small" / "graph.json").is_file()
+
+
+def test_only_the_packed_variant_has_products_that_share_dsp_blocks(stages, tmp_path):
+    hardware(tmp_path, 5, [], Listener())
+    built = {run: named["packing"] for verb, run, *_, named in stages if verb == "build"}
+    assert built == {"fast": False, "packed": True, "small": False}
 
 
 def test_the_verb_prints_table_and_bars(stages, emamba):

@@ -59,7 +59,7 @@ def _accuracy(
 
 @verbs.command("hardware")
 def _hardware(
-    variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]...", help="fast, small.")] = None,
+    variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]...", help="fast, packed, small.")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Test frames to compare.")] = 64,
     run: Annotated[Path, typer.Option("--run", metavar="DIR", help="Holds its run folders.")] = Path("runs/hardware"),
     data_dir: DataDir = None,
