@@ -32,6 +32,7 @@ from emamba.flow.run import (
     start,
     write_json,
 )
+from emamba.flow.silicon import SILICON, silicon
 from emamba.flow.vectors import FILE as VECTORS
 from emamba.flow.vectors import load_vectors, vectors
 from emamba.graph import Graph, content_hash, load, save, text
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from emamba.training import Teacher
 
 _GRAPH = ("graph.json", "graph.npz")
-_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
+_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth", "silicon")
 
 TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
@@ -153,13 +154,20 @@ def verify(
 
 
 def synth(
-    run: Path, target: str = "xcup", route: bool = False, force: bool = False, listener: Listener = SILENT
+    run: Path,
+    target: str = "xcup",
+    route: bool = False,
+    clock_mhz: float | None = None,
+    force: bool = False,
+    listener: Listener = SILENT,
 ) -> Results:
     """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
 
     With `route` nextpnr places and routes it too, and synth.json has the clock; ConfigError for a target that it
-    does not know.
+    does not know. For any other `target`, which is a PDK or a liberty file, gives what `flow.silicon` gives.
     """
+    if target not in ("xcup", "ecp5") and not route:
+        return silicon(run, target, clock_mhz, force, listener)
     chosen = {"target": target, "route": route}
     if route and target != "ecp5":
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
@@ -172,7 +180,7 @@ def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Resul
 
     Says which results no longer belong to what is in the folder now.
     """
-    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH):
+    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON):
         if outdated(stage, run):
             listener.say(f"note: {stage.name} is out of date, its inputs have changed since; run it again")
     perform(REPORT, run, _report, None, force, listener)

@@ -74,6 +74,7 @@ def to_json(results: Results) -> str:
         "rtl": _known(rtl),
         "verify": {key: value for key, value in _known(verify).items() if key != "occupancy"},
         "synth": _known(results.synth),
+        "silicon": _known(results.silicon),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},
