@@ -46,7 +46,7 @@ def _power(pin: str, energy: float = 0.001) -> str:
 
 
 def _input(pin: str, more: str = "") -> str:
-    return f"pin ({pin}) {{ direction : input; capacitance : 0.002; rise_capacitance : 9; {more} }}"
+    return f"pin ({pin}) {{ direction : input; capacitance : 0.002; rise_capacitance : 0.0021; {more} }}"
 
 
 def _output(pin: str, function: str, related: str, kind: str = "", slope: float = 1.0) -> str:

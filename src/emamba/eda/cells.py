@@ -22,6 +22,11 @@ from emamba.errors import ToolError
 MEMORY = "memory_"  # what the names of the flip-flops of memories begin with
 _GATED = 4  # flip-flops with one enable that are worth a clock gate
 _LOAD = 4  # NAND2 inputs that an output of a component drives, as far as ABC knows
+# The steps of Yosys' own script for ABC, and buffers also behind the inputs of a component.
+_STEPS = (
+    *("strash", "&get -n", "&fraig -x", "&put", "scorr", "dc2", "dretime", "strash", "&get -n", "&dch -f", "&nf {D}"),
+    *("&put", "buffer -p", "upsize {D}", "dnsize {D}", "stime -p"),
+)
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\w+) \\?(\S+) +\(\n", re.MULTILINE)
 
@@ -82,6 +87,7 @@ def map_cells(verilog: str, top: str, library: Library, clock_mhz: float) -> Net
         folder = Path(name)
         plain = unpacked(library, folder)
         files.write(folder / "constraints", _constraints(library))
+        files.write(folder / "abc.script", "\n".join(_STEPS) + "\n")
         files.write(folder / "top.v", verilog)
         for part, text in texts.items():
             files.write(folder / f"{part}.v", text)
@@ -146,20 +152,21 @@ def _commands(part: str, verilog: str, top: str, library: Library, clock_mhz: fl
         f"dfflibmap {cells} {unused}",
         f"rename -enumerate -pattern {MEMORY}%_ a:emamba_memory",
         "setundef -zero",
-        f"abc {cells} {unused} -constr constraints -D {1e6 / clock_mhz:.0f}",
+        f"abc {cells} {unused} -script abc.script -constr constraints -D {1e6 / clock_mhz:.0f}",
         "opt_clean -purge",
         f"write_verilog -noattr -simple-lhs {part}.mapped.v",
     ]
 
 
 def _top_commands(verilog: str, top: str) -> list[str]:
-    """The top module alone, in the words of a netlist; its children are in the parts."""
+    """The top module alone, without the wires that are only there to be watched; its children are in the parts."""
     children = " ".join(f"\\{found[1]}" for found in _MODULE.finditer(verilog) if found[1] != top)
     return [
         "read_verilog top.v",
         f"hierarchy -top {top}",
         *([f"blackbox {children}"] if children else []),
         "proc",
+        "opt_clean -purge",
         "write_verilog -noattr -simple-lhs top.mapped.v",
     ]
 

@@ -19,6 +19,8 @@ from emamba.errors import ConfigError
 # Patterns begin with a word, which is found fast, and then look back at what must not be before it.
 _CELL = re.compile(r'cell(?<!\wcell)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
 _PIN = re.compile(r'pin(?<!\wpin)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
+_FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*"([^"]*)"')
+_STATE = re.compile(r'ff(?<!\wff)\s*\(\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)')
 _GATE_PIN = re.compile(r'clock_gate_(clock|enable|test|out)_pin\s*:\s*"?true')
 _VALUE = r'{0}(?<!\w{0})\s*:\s*"?([^";\n]*)'
 _NANOSECONDS = {"ps": 1e-3, "ns": 1.0, "us": 1e3}
@@ -28,16 +30,22 @@ _HINT = "name a liberty file of standard cells, or one of the PDKs of `emamba pd
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: area in um2 and the capacitance of its largest input in fF.
+    """A cell: area in um2, the capacitance of its largest input in fF, and the function of each output.
 
-    `next_state` is that of a flip-flop ("" for others); `gate` names the pins of a clock gate (clock, enable, test,
-    out), and is empty for others.
+    A flip-flop has a `next_state` at each edge of `clock` ("" for others), two variables `state`, the second of which
+    is the opposite of the first, and is cleared and set at any time where `clear` and `preset` say so. `gate` names the
+    pins of a clock gate (clock, enable, test, out), and is empty for others.
     """
 
     name: str
     area: float = 0.0
     capacitance: float = 0.0
+    functions: Mapping[str, str] = field(default_factory=dict)
     next_state: str = ""
+    clock: str = ""
+    state: tuple[str, ...] = ()
+    clear: str = ""
+    preset: str = ""
     gate: Mapping[str, str] = field(default_factory=dict)
     unused: bool = False
 
@@ -157,14 +165,20 @@ def _library(path: Path, head: str, cells: Mapping[str, str]) -> Library:
 
 def _cell(name: str, text: str, load_ff: float) -> Cell:
     _, *pins = _PIN.split(text)
-    contents = zip(pins[::2], pins[1::2], strict=True)
-    gate = {role: pin for pin, content in contents for role in _GATE_PIN.findall(content)}
+    contents = dict(zip(pins[::2], pins[1::2], strict=True))
+    gate = {role: pin for pin, content in contents.items() for role in _GATE_PIN.findall(content)}
+    state = _STATE.search(text)
     loads = re.findall(r"capacitance(?<!\wcapacitance)\s*:\s*([-+.\deE]+)", text)
     return Cell(
         name=name,
         area=float(_value("area", text, "0")),
         capacitance=max(map(float, loads), default=0) * load_ff,
+        functions={pin: found[1] for pin, content in contents.items() if (found := _FUNCTION.search(content))},
         next_state=_value("next_state", text, ""),
+        clock=_value("clocked_on", text, ""),
+        state=state.groups() if state else (),
+        clear=_value("clear", text, "") if state else "",
+        preset=_value("preset", text, "") if state else "",
         gate=gate if "clock_gating_integrated_cell" in text else {},
         unused=_value("dont_use", text, "") == "true",
     )

@@ -75,6 +75,8 @@ def to_json(results: Results) -> str:
         "verify": {key: value for key, value in _known(verify).items() if key != "occupancy"},
         "synth": _known(results.synth),
         "silicon": _known(results.silicon),
+        "timing": _known(results.timing),
+        "gates": _known(results.gates),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},

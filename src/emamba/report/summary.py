@@ -46,7 +46,7 @@ def groups(results: Results) -> list[Group]:
         model,
         Group("Speed", _speed(results)),
         Group("Hardware", _hardware(results)),
-        *([Group("Silicon", [Row(*silicon.area(results.silicon))])] if results.silicon else []),
+        *([Group("Silicon", [Row(*row) for row in silicon.rows(results)])] if results.silicon else []),
         Group("C", _firmware(results)),
         Group("Proof", _proof(results)),
     ]
