@@ -59,7 +59,7 @@ def test_cells_of_modules_become_resources_of_components():
 def test_each_child_is_in_one_part_with_all_that_is_inside_it():
     design = build(random_network(0).graph, 60)
     text = verilog(design.rtlil, design.top)
-    parts = synthesis._parts(text, design.top)
+    parts = synthesis.parts(text, design.top)
     names = [synthesis._MODULE.findall(part) for part in parts]
     assert len(parts) == synthesis._PARTS
     assert max(map(len, parts)) < 2 * min(map(len, parts))
@@ -72,9 +72,9 @@ def test_each_child_is_in_one_part_with_all_that_is_inside_it():
 def test_the_parts_together_are_the_whole(small, whole, monkeypatch):
     """What abc finds depends on names, by a few LUTs; all else is counted out."""
     text = verilog(small.rtlil, small.top)
-    assert len(synthesis._parts(text, small.top)) == 1
+    assert len(synthesis.parts(text, small.top)) == 1
     monkeypatch.setattr(synthesis, "_PART_BYTES", len(text) // 2)
-    assert len(synthesis._parts(text, small.top)) == 3
+    assert len(synthesis.parts(text, small.top)) == 3
     parts = synthesize(text, small.top)
     assert list(parts.components) == list(whole.components)
     for name, resources in whole.components.items():

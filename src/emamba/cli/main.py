@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from emamba import __version__
-from emamba.cli import bench, data, stages, zoo
+from emamba.cli import bench, data, pdk, stages, zoo
 from emamba.cli.fuzz import fuzz
 from emamba.cli.search import search
 from emamba.errors import EmambaError, StorageError
@@ -26,6 +26,7 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(stages.verbs)
 app.add_typer(data.verbs, name="data")
+app.add_typer(pdk.verbs, name="pdk")
 app.add_typer(zoo.verbs, name="zoo")
 app.add_typer(bench.verbs, name="bench")
 app.command()(fuzz)

@@ -152,15 +152,22 @@ def verify(
 @verbs.command()
 def synth(
     run: Run,
-    target: Annotated[str, typer.Option(help="xcup (AMD UltraScale+) or ecp5 (Lattice).")] = "xcup",
+    target: Annotated[
+        str, typer.Option(help="xcup (AMD UltraScale+), ecp5 (Lattice), sky130, asap7, sg13g2, or a FILE.lib.")
+    ] = "xcup",
     route: Annotated[bool, typer.Option("--route", help="Place and route too, for the clock; ecp5 only.")] = False,
+    clock_mhz: Annotated[
+        float | None, typer.Option(min=0.001, help="That cells are chosen for. [default: the recipe's]")
+    ] = None,
+    gates: Annotated[bool, typer.Option("--gates", help="Prove the cells with test frames too; not FPGAs.")] = False,
+    data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Synthesize the Verilog with Yosys, up to mapping; with --route, its clock from nextpnr: minutes more."""
     with listener() as told:
-        results = flow.synth(run, target, route, force, told)
-    finish(run, results, as_json, "Hardware")
+        results = flow.synth(run, target, route, clock_mhz, gates, force, told, data_dir)
+    finish(run, results, as_json, "Silicon" if "library" in results else "Hardware")
 
 
 @verbs.command()
@@ -179,7 +186,7 @@ def doctor(as_json: Json = False) -> None:
         print(json.dumps(tools, indent=1))
     else:
         print_table((tool["name"], tool["found"] or "missing", tool["needed_for"]) for tool in tools)
-    missing = [tool for tool in tools if not tool["found"]]
+    missing = [tool for tool in tools if not (tool["found"] or tool["optional"])]
     if missing:
         raise ToolError(
             f"missing: {', '.join(tool['name'] for tool in missing)}", "; ".join(tool["hint"] for tool in missing)

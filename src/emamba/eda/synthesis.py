@@ -46,7 +46,7 @@ def synthesize(verilog: str, top: str, target: Target = XCUP) -> Synthesis:
     to one; inside them everything is flattened. Without borders a network of the digits' size had 0.4 % fewer
     LUTs. All links count as one component, and all forks. ToolError when Yosys fails.
     """
-    texts = {f"part_{index}": text for index, text in enumerate(_parts(verilog, top))}
+    texts = {f"part_{index}": text for index, text in enumerate(parts(verilog, top))}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, text in texts.items():
@@ -59,7 +59,7 @@ def synthesize(verilog: str, top: str, target: Target = XCUP) -> Synthesis:
     return Synthesis(target.name, sums)
 
 
-def _parts(verilog: str, top: str) -> list[str]:
+def parts(verilog: str, top: str) -> list[str]:
     """`verilog` as texts of like length: the top module with a share of its children in each.
 
     The children share no logic, and the top module has only wires of its own, so that nothing is lost.
@@ -71,8 +71,8 @@ def _parts(verilog: str, top: str) -> list[str]:
     for child in sorted(texts, key=lambda child: -len(texts[child])):
         min(groups, key=lambda group: sum(len(texts[other]) for other in group)).append(child)
     tops = [_without(modules[top], [instances[child] for child in texts if child not in group]) for group in groups]
-    parts = [text + "".join(texts[child] for child in group) for text, group in zip(tops, groups, strict=True)]
-    return parts or [verilog]
+    found = [text + "".join(texts[child] for child in group) for text, group in zip(tops, groups, strict=True)]
+    return found or [verilog]
 
 
 def _with_descendants(child: str, modules: Mapping[str, str]) -> str:
@@ -87,20 +87,28 @@ def _without(text: str, instances: Iterable[str]) -> str:
 
 def _commands(part: str, verilog: str, top: str, target: Target) -> list[str]:
     """What Yosys does with the file of one part, whose content is `verilog`."""
+    return [*bordered(part, verilog), *target.commands(top), f"tee -q -o {part}.json stat -json"]
+
+
+def bordered(part: str, verilog: str) -> list[str]:
+    """Yosys reads the file of one part, whose content is `verilog`; children of the top module keep their borders."""
     children = " ".join(f"\\{found[1]}" for found in _MODULE.finditer(verilog) if found[1].count(".") == 1)
-    kept = [f"setattr -mod -set keep_hierarchy 1 {children}"] if children else []
-    return [f"read_verilog {part}.v", *kept, *target.commands(top), f"tee -q -o {part}.json stat -json"]
+    return [f"read_verilog {part}.v", *([f"setattr -mod -set keep_hierarchy 1 {children}"] if children else [])]
+
+
+def component(module: str, top: str) -> str:
+    """What a module counts as: its own name below `top`; all links are one component, and all forks."""
+    name = module.removeprefix("\\").removeprefix(top).removeprefix(".")
+    return {"link": "links", "fork": "forks"}.get(name.split("_")[0], name or "top")
 
 
 def _components(stat: Mapping[str, Any], top: str, target: Target) -> dict[str, Resources]:
     """Resources by component, from the numbers that `stat -json` gives for each module."""
     found: dict[str, Resources] = {}
     for module, numbers in stat["modules"].items():
-        name = module.removeprefix("\\").removeprefix(top).removeprefix(".")
-        component = {"link": "links", "fork": "forks"}.get(name.split("_")[0], name or "top")
-        resources = _resources(numbers["num_cells_by_type"], target)
+        name, resources = component(module, top), _resources(numbers["num_cells_by_type"], target)
         if resources != Resources():
-            found[component] = found.get(component, Resources()) + resources
+            found[name] = found.get(name, Resources()) + resources
     return found
 
 

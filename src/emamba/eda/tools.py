@@ -23,25 +23,33 @@ _PROGRAMS = (
     ("C compiler", COMPILERS, "verify and measure the C", "install a C compiler, on Debian or Ubuntu: apt install gcc"),
     ("C++ compiler", ("g++",), "verify the circuit", "install a C++ compiler, on Debian or Ubuntu: apt install g++"),
     ("make", ("make",), "verify the circuit", "install make, on Debian or Ubuntu: apt install make"),
+    ("OpenSTA", ("sta",), "timing and power in silicon", "install OpenSTA, on Debian or Ubuntu: apt install opensta"),
     ("size", ("size",), "measure the C", "install binutils, on Debian or Ubuntu: apt install binutils"),
 )
+_OPTIONAL = ("OpenSTA",)
 
 
 @dataclass(frozen=True)
 class Tool:
-    """Something that stages need; `found` is its version, None if it is missing or does not run."""
+    """Something that stages need, or that only adds to results (`optional`).
+
+    `found` is its version, None if it is missing or does not run.
+    """
 
     name: str
     found: str | None
     needed_for: str
     hint: str
+    optional: bool = False
 
 
 def tools() -> tuple[Tool, ...]:
     """Everything that is not Python code of emamba itself, found or not."""
     python = Tool("Python", platform.python_version(), "everything", "install Python 3.11 or newer")
     packages = (Tool(name, _version(name), use, f"pip install {name}") for name, use in _PACKAGES.items())
-    programs = (Tool(name, _first_line(candidates), use, hint) for name, candidates, use, hint in _PROGRAMS)
+    programs = (
+        Tool(name, _first_line(candidates), use, hint, name in _OPTIONAL) for name, candidates, use, hint in _PROGRAMS
+    )
     return (python, *packages, *programs)
 
 

@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from emamba import files
 from emamba.config import Config, load_config
-from emamba.errors import ConfigError, DataError, MismatchError
-from emamba.fixed import Integers
-from emamba.fixed import quantize as integers
+from emamba.errors import ConfigError, MismatchError
 from emamba.flow.run import (
     SILENT,
     Listener,
@@ -33,15 +31,16 @@ from emamba.flow.run import (
     start,
     write_json,
 )
+from emamba.flow.silicon import GATES, SILICON, TIMING, silicon
 from emamba.flow.vectors import FILE as VECTORS
-from emamba.flow.vectors import load_vectors, vectors
+from emamba.flow.vectors import test_frames, vectors
 from emamba.graph import Graph, content_hash, load, save, text
 
 if TYPE_CHECKING:
     from emamba.training import Teacher
 
 _GRAPH = ("graph.json", "graph.npz")
-_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth")
+_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth", "silicon", "timing", "gates")
 
 TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
@@ -154,13 +153,22 @@ def verify(
 
 
 def synth(
-    run: Path, target: str = "xcup", route: bool = False, force: bool = False, listener: Listener = SILENT
+    run: Path,
+    target: str = "xcup",
+    route: bool = False,
+    clock_mhz: float | None = None,
+    gates: bool = False,
+    force: bool = False,
+    listener: Listener = SILENT,
+    data_dir: Path | None = None,
 ) -> Results:
     """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
 
     With `route` nextpnr places and routes it too, and synth.json has the clock; ConfigError for a target that it
-    does not know.
+    does not know. For any other `target`, which is a PDK or a liberty file, gives what `flow.silicon` gives.
     """
+    if target not in ("xcup", "ecp5") and not route:
+        return silicon(run, target, clock_mhz, gates, force, listener, data_dir)
     chosen = {"target": target, "route": route}
     if route and target != "ecp5":
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
@@ -173,7 +181,7 @@ def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Resul
 
     Says which results no longer belong to what is in the folder now.
     """
-    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH):
+    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON, TIMING, GATES):
         if outdated(stage, run):
             listener.say(f"note: {stage.name} is out of date, its inputs have changed since; run it again")
     perform(REPORT, run, _report, None, force, listener)
@@ -312,26 +320,12 @@ def _verify(
     graph, design = load(run / "graph.json"), load_design(run / "rtl.json")
     names = [f"emamba_{graph.name}.{suffix}" for suffix in ("c", "h")]
     sources = {name: files.read_bytes(run / "firmware" / name).decode(errors="replace") for name in names}
-    tokens = _test_frames(run, config, graph, data_dir)[:frames]
+    tokens = test_frames(run, config, graph, data_dir)[:frames]
     traced, seeded = config.verify.trace_frames, seed if stalls else None
     found = verify(graph, sources, design, _verilog(run, design.top), tokens, run / "build", traced, seeded, progress)
     count, seconds = len(tokens), found.simulation.seconds
     say(f"Verilator: {count:,} frames in {seconds:.1f} s, {count / seconds:,.0f} frames a second")
     return [write_json(run / "verify.json", found.to_json())]
-
-
-def _test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None) -> Integers:
-    """The test split as what enters `graph`; where the data are not, the test vectors that came with a model."""
-    from emamba.data import frames, load_dataset
-
-    stored = load_vectors(graph, run / VECTORS) if (run / VECTORS).is_file() else None
-    try:
-        images = load_dataset(config.data.name, data_dir).test.images
-    except DataError:
-        if stored is None:
-            raise
-        return stored
-    return integers(frames(images, config.data), graph.input.fraction_bits, graph.input.dtype)
 
 
 def _synth(run: Path, config: Config, progress: Progress, target: str, route: bool) -> list[Path]:

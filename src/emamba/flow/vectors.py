@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emamba import files
-from emamba.errors import ArtifactError, MismatchError
+from emamba.errors import ArtifactError, DataError, MismatchError
 from emamba.fixed import Integers
+from emamba.fixed import quantize as integers
 from emamba.graph import Graph, predict
+
+if TYPE_CHECKING:
+    from emamba.config import Config
 
 FILE = "vectors.npz"
 
@@ -57,3 +62,17 @@ def load_vectors(graph: Graph, path: Path) -> Integers:
         fact = f"golden differs from the stored vectors of {graph.name} first in frame {wrong[0][0]}"
         raise MismatchError(fact, f"graph and vectors do not belong together: {_HINT}")
     return frames
+
+
+def test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None) -> Integers:
+    """The test split as what enters `graph`; where the data are not, the test vectors that came with a model."""
+    from emamba.data import frames, load_dataset
+
+    stored = load_vectors(graph, run / FILE) if (run / FILE).is_file() else None
+    try:
+        images = load_dataset(config.data.name, data_dir).test.images
+    except DataError:
+        if stored is None:
+            raise
+        return stored
+    return integers(frames(images, config.data), graph.input.fraction_bits, graph.input.dtype)

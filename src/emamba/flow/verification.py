@@ -97,6 +97,11 @@ def verify(
     return Verification(len(frames), traced, len(graph.operations), stalls is not None, measured)
 
 
+def compare(executor: str, graph: Graph, frames: Integers, outputs: Integers) -> None:
+    """Nothing, if `outputs` [batch, time, channels] are what golden says of `frames`; else MismatchError."""
+    _report(executor, Golden(graph, frames, predict(graph, frames)).first_difference(outputs, {}))
+
+
 @dataclass(frozen=True, eq=False)
 class Golden:
     """What is right: a graph, frames for it, and its outputs for them [batch, time, channels]."""

@@ -173,6 +173,54 @@ class Synthesis:
 
 
 @dataclass(frozen=True)
+class CellArea:
+    """Area of one component in standard cells, in um2."""
+
+    name: str
+    logic: float
+    registers: float
+    memory: float
+    gates: float
+
+
+@dataclass(frozen=True)
+class Silicon:
+    """silicon.json: the design in the cells of a library at one corner; `clock_mhz` is what gates were sized for."""
+
+    target: str
+    library: str
+    voltage: float
+    temperature: float
+    clock_mhz: float
+    cells: int
+    area_um2: float
+    gate_equivalents: int | None
+    areas_um2: dict[str, float]
+    components: tuple[CellArea, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """timing.json: how fast the cells are, with the wires that are assumed in words and without; what limits them."""
+
+    wished_mhz: float
+    clock_mhz: float
+    slack_ns: float
+    clock_without_wires_mhz: float
+    wires: str
+    critical_path: str
+
+
+@dataclass(frozen=True)
+class Gates:
+    """gates.json: how many frames the cells were held against golden on."""
+
+    frames: int
+    mismatches: int
+    cells: int
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file of the run folder: `path` is relative to it, `sha256` is what `sha256sum` prints."""
 
@@ -193,6 +241,9 @@ class Results:
     rtl: Rtl | None = None
     verify: Verification | None = None
     synth: Synthesis | None = None
+    silicon: Silicon | None = None
+    timing: Timing | None = None
+    gates: Gates | None = None
     artifacts: tuple[Artifact, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
@@ -209,6 +260,9 @@ def load_results(run: Path) -> Results:
         rtl=_read(Rtl, run / "rtl.json", "emit"),
         verify=_read(Verification, run / "verify.json", "verify"),
         synth=_read(Synthesis, run / "synth.json", "synth"),
+        silicon=_read(Silicon, run / "silicon.json", "synth"),
+        timing=_read(Timing, run / "timing.json", "synth"),
+        gates=_read(Gates, run / "gates.json", "synth"),
         artifacts=tuple(_artifact(run, path) for pattern in _ARTIFACTS for path in sorted(run.glob(pattern))),
         versions=(("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)),
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from emamba.config import CurveConfig, MambaConfig
 from emamba.graph import parameter_count
+from emamba.report import silicon
 from emamba.report.occupancy import overall
 from emamba.report.results import Results
 from emamba.report.scores import FORMS, measure, scores, subjects_without_labels, validation
@@ -45,6 +46,7 @@ def groups(results: Results) -> list[Group]:
         model,
         Group("Speed", _speed(results)),
         Group("Hardware", _hardware(results)),
+        *([Group("Silicon", [Row(*row) for row in silicon.rows(results)])] if results.silicon else []),
         Group("C", _firmware(results)),
         Group("Proof", _proof(results)),
     ]

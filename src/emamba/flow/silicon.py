@@ -1,0 +1,110 @@
+"""The accelerator in standard cells: the stages behind `emamba synth RUN --target` a PDK or a liberty file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emamba import files
+from emamba.config import Config
+from emamba.errors import MismatchError, ToolError
+from emamba.flow.run import SILENT, Listener, Progress, Stage, forget, outdated, perform, read_json, recipe, write_json
+from emamba.flow.vectors import FILE as VECTORS
+from emamba.flow.vectors import test_frames
+from emamba.graph import load
+
+if TYPE_CHECKING:
+    from emamba.eda.cells import Netlist
+    from emamba.eda.liberty import Library
+
+NETLIST = "silicon/netlist.v"
+SILICON = Stage("silicon", (), ("rtl.json",), ("rtl/*",))
+TIMING = Stage("timing", (), ("silicon.json", NETLIST))
+GATES = Stage("gates", ("data",), ("silicon.json", NETLIST, "graph.json", "graph.npz", "rtl.json"), (VECTORS,))
+FRAMES = 64  # as many as are evaluated at once
+
+
+def silicon(
+    run: Path,
+    target: str,
+    clock_mhz: float | None = None,
+    gates: bool = False,
+    force: bool = False,
+    listener: Listener = SILENT,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """silicon.json: cells and area of the Verilog in the cells of `target`; the netlist is silicon/netlist.v.
+
+    timing.json: how fast it is, if OpenSTA is there. With `gates` also gates.json: the netlist gave the golden integers
+    on 64 test frames; MismatchError if it did not. Gives the contents of all. `clock_mhz` (default: the recipe's) is
+    what gates are sized for. ConfigError if there is no such target, or if its liberty file is none, or lacks what is
+    needed.
+    """
+    from emamba.eda import pdk
+
+    library, clock = pdk.library(target), clock_mhz or recipe(run).hardware.clock_mhz
+    name = Path(target).name if library.paths == (Path(target).expanduser(),) else target
+    hashed = files.digest(*(files.read_bytes(path) for path in library.paths))
+    chosen = {"target": name, "library": hashed, "clock_mhz": clock}
+    perform(SILICON, run, partial(_map, library=library, target=name, clock=clock), chosen, force, listener)
+    for stage in (TIMING, GATES):
+        if outdated(stage, run):
+            forget(stage, run)
+    try:
+        perform(TIMING, run, partial(_time, library=library, clock=clock), chosen, force, listener)
+    except ToolError as error:
+        forget(TIMING, run)
+        listener.say(f"note: no timing: {error.message}; {error.hint}")
+    if gates:
+        try:
+            perform(GATES, run, partial(_prove, library=library, data_dir=data_dir), chosen, force, listener)
+        except MismatchError:
+            forget(GATES, run)
+            raise
+    found = {stage.name: run / f"{stage.name}.json" for stage in (TIMING, GATES)}
+    return read_json(run / "silicon.json") | {name: read_json(path) for name, path in found.items() if path.exists()}
+
+
+def _map(run: Path, config: Config, progress: Progress, library: Library, target: str, clock: float) -> list[Path]:
+    from emamba.eda.cells import map_cells
+    from emamba.flow.design import load_design
+
+    top = load_design(run / "rtl.json").top
+    progress(0, 0, f"synth: map to {library.name}")
+    netlist = map_cells(files.read_bytes(run / "rtl" / f"{top}.v").decode(errors="replace"), top, library, clock)
+    corner = {"library": library.name, "voltage": library.voltage, "temperature": library.temperature}
+    content: dict[str, Any] = {"target": target, **corner, "clock_mhz": clock, **netlist.to_json()}
+    return [files.write(run / NETLIST, netlist.verilog), write_json(run / "silicon.json", content)]
+
+
+def _time(run: Path, config: Config, progress: Progress, library: Library, clock: float) -> list[Path]:
+    from emamba.eda.opensta import analyse
+
+    progress(0, 0, "synth: timing")
+    return [write_json(run / "timing.json", analyse(_netlist(run, library), library, clock).to_json())]
+
+
+def _prove(run: Path, config: Config, progress: Progress, library: Library, data_dir: Path | None) -> list[Path]:
+    from emamba.eda.gates import evaluate, flattened
+    from emamba.flow.design import load_design
+    from emamba.flow.verification import compare
+    from emamba.rtl import elements
+
+    graph, design = load(run / "graph.json"), load_design(run / "rtl.json")
+    frames = test_frames(run, config, graph, data_dir)[:FRAMES]
+    weights = elements(graph, design.regions, graph) if design.regions else None
+    progress(0, 2, "synth: flatten gates")
+    instances = flattened(_netlist(run, library), library)
+    progress(1, 2, "synth: evaluate gates")
+    found = evaluate(instances, design, frames, weights)
+    compare("gates", graph, frames, found.outputs)
+    return [write_json(run / "gates.json", {"frames": len(frames), "mismatches": 0, "cells": len(instances) - 1})]
+
+
+def _netlist(run: Path, library: Library) -> Netlist:
+    from emamba.eda.cells import measured
+    from emamba.flow.design import load_design
+
+    text = files.read_bytes(run / NETLIST).decode()
+    return measured(text, load_design(run / "rtl.json").top, library)

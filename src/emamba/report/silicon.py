@@ -1,0 +1,39 @@
+"""What is said of the design in standard cells."""
+
+from __future__ import annotations
+
+from emamba.report.results import Results, Silicon, Timing
+
+_KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
+
+
+def rows(results: Results) -> list[tuple[str, str, str]]:
+    """Rows of the headline table: what, how much, and how it was measured; none for what has not run."""
+    found = [area(results.silicon)] if results.silicon else []
+    if results.silicon and results.timing:
+        found.append(clock(results.timing, results.silicon))
+    if results.gates:
+        note = f"golden = netlist of {results.gates.cells:,} cells on {results.gates.frames:,} test frames, all outputs"
+        found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
+    return found
+
+
+def area(it: Silicon) -> tuple[str, str, str]:
+    """The area, by kind of cell."""
+    shares = ", ".join(f"{_KINDS[kind]} {part / it.area_um2:.0%}" for kind, part in it.areas_um2.items())
+    gates = f"; {it.gate_equivalents:,} gate equivalents (NAND2)" if it.gate_equivalents else ""
+    note = f"{corner(it)}; Yosys mapping, before placement: {it.cells:,} cells{gates}; {shares}"
+    return "Area, mm2", f"{it.area_um2 / 1e6:.3g}", note
+
+
+def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
+    """The highest clock, whether it is what was wished, and the path that limits it."""
+    wish = f"{it.wished_mhz:g} MHz {'met' if it.slack_ns >= 0 else 'missed'} by {abs(it.slack_ns):.2f} ns"
+    bare = f"{it.clock_without_wires_mhz:.0f} without wires"
+    note = f"OpenSTA, {corner(silicon)}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
+    return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", note
+
+
+def corner(it: Silicon) -> str:
+    """The cells and the corner they are for."""
+    return f"{it.target}, {it.library} at {it.voltage:g} V, {it.temperature:g} C"

@@ -1,0 +1,87 @@
+"""The accelerator in the cells of a made-up library, as stages of a run."""
+
+import json
+import shutil
+
+import pytest
+
+from cases import scan_case
+from emamba import files, flow
+from emamba.config import parse_config
+from emamba.eda import opensta, process
+from emamba.eda.verilog import verilog
+from emamba.errors import ConfigError, MismatchError
+from emamba.flow import silicon
+from emamba.flow.design import described
+from emamba.flow.run import Listener, write_json
+from emamba.graph import save
+from emamba.report import load_results
+from emamba.rtl import build
+from liberties import tiny_liberty
+
+CASE = scan_case("small", 1, 2, 2)
+
+
+@pytest.fixture
+def small_run(tmp_path):
+    """The run folder of a scan, up to its Verilog."""
+    run, design = flow.start(tmp_path / "run", parse_config('name = "small"')), build(CASE.graph, 8)
+    save(CASE.graph, run / "graph.json")
+    files.write(run / "rtl" / f"{design.top}.v", verilog(design.rtlil, design.top))
+    write_json(run / "rtl.json", described(design, 100.0))
+    return run
+
+
+@pytest.fixture
+def liberty(tmp_path):
+    (tmp_path / "tiny.lib").write_text(tiny_liberty())
+    return str(tmp_path / "tiny.lib")
+
+
+def test_a_run_is_mapped_to_any_liberty_file_and_only_when_something_changed(small_run, liberty):
+    said = []
+    found = flow.synth(small_run, liberty, listener=Listener(say=said.append))
+    assert {**found, "timing": 0} == {**json.loads((small_run / "silicon.json").read_text()), "timing": 0}
+    assert (found["target"], found["library"], found["voltage"], found["clock_mhz"]) == ("tiny.lib", "tiny", 1, 100)
+    assert found["area_um2"] == pytest.approx(sum(found["areas_um2"].values()))
+    assert "tiny_dff" in (small_run / "silicon" / "netlist.v").read_text()
+    assert not (small_run / "synth.json").exists()
+    results = load_results(small_run)
+    assert results.silicon
+    assert results.silicon.area_um2 == found["area_um2"]
+    flow.synth(small_run, liberty, listener=Listener(say=said.append))
+    assert [line.split(",")[0] for line in said if line.startswith("silicon")] == ["silicon: new", "silicon: unchanged"]
+
+
+def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liberty, monkeypatch, tmp_path):
+    monkeypatch.setattr(silicon, "test_frames", lambda run, config, graph, data_dir: CASE.frames)
+    found = flow.synth(small_run, liberty, gates=True)
+    assert found["gates"] == {"frames": len(CASE.frames), "mismatches": 0, "cells": found["cells"]}
+    assert ("timing" in found) == (shutil.which("sta") is not None)
+    assert "gates" in flow.synth(small_run, liberty)
+    said = []
+    monkeypatch.setattr(opensta, "which", lambda name, hint: process.which("no-such-program", hint))
+    again = flow.synth(small_run, liberty, clock_mhz=50, listener=Listener(say=said.append))
+    assert again["clock_mhz"] == 50
+    assert not {"timing", "gates"} & set(again), "of another netlist"
+    assert any("no timing: no-such-program is not installed" in line for line in said)
+
+
+def test_a_netlist_that_gives_other_integers_is_a_mismatch(small_run, liberty, monkeypatch):
+    monkeypatch.setattr(silicon, "test_frames", lambda run, config, graph, data_dir: CASE.frames)
+    flow.synth(small_run, liberty)
+    other = scan_case("small", 2, 2, 2)
+    save(other.graph, small_run / "graph.json")
+    with pytest.raises(MismatchError, match="gates differs from golden first in tensor"):
+        flow.synth(small_run, liberty, gates=True)
+    assert not (small_run / "gates.json").exists()
+
+
+def test_what_cannot_be_mapped_to_is_an_error_before_anything_runs(small_run, tmp_path):
+    (tmp_path / "empty.lib").write_text("")
+    for target in ("nowhere.lib", str(tmp_path / "empty.lib"), "gf22"):
+        with pytest.raises(ConfigError):
+            flow.synth(small_run, target)
+    assert not (small_run / "silicon.json").exists()
+    with pytest.raises(ConfigError, match="cannot be placed and routed"):
+        flow.synth(small_run, "sky130", route=True)
