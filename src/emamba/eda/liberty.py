@@ -20,6 +20,7 @@ from emamba.errors import ConfigError
 _CELL = re.compile(r'cell(?<!\wcell)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
 _PIN = re.compile(r'pin(?<!\wpin)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
 _FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*"([^"]*)"')
+_BRACE = re.compile(r"[{}]")
 _STATE = re.compile(r'ff(?<!\wff)\s*\(\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)')
 _GATE_PIN = re.compile(r'clock_gate_(clock|enable|test|out)_pin\s*:\s*"?true')
 _VALUE = r'{0}(?<!\w{0})\s*:\s*"?([^";\n]*)'
@@ -117,6 +118,25 @@ def unpacked(library: Library, folder: Path) -> Library:
     """The same library with plain copies of its files in `folder`, for programs that do not unpack."""
     contents = {folder / path.name.removesuffix(".gz"): _text(path) for path in library.paths}
     return replace(library, paths=tuple(files.write(path, text) for path, text in contents.items()))
+
+
+def texts_of(library: Library) -> Iterator[tuple[str, dict[str, str]]]:
+    """For each file what stands before its cells, and what stands in each."""
+    for path in library.paths:
+        head, *rest = _CELL.split(_text(path))
+        yield head, dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def groups(text: str, kind: str) -> Iterator[tuple[str, str]]:
+    """Every group of that kind in `text`: its name, and what is in it."""
+    for found in re.finditer(rf'{kind}(?<!\w{kind})\s*\(\s*"?([^)"]*?)"?\s*\)\s*\{{', text):
+        depth, end = 1, found.end()
+        while depth:
+            brace = _BRACE.search(text, end)
+            if brace is None:
+                break
+            depth, end = depth + (1 if brace[0] == "{" else -1), brace.end()
+        yield found[1], text[found.end() : end - 1]
 
 
 def _text(path: Path) -> str:
