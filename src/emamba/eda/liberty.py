@@ -77,6 +77,12 @@ class Library:
         """The smallest inverter or buffer, known by its name."""
         return self._smallest(r"(?<![a-z])(inv|buf)")
 
+    @property
+    def buffer(self) -> Cell | None:
+        """The buffer above the smallest one, which is weak; None if there is none."""
+        found = sorted((it for it in self.usable() if _is_buffer(it)), key=lambda it: it.area)
+        return next((it for it in found if it.area > found[0].area), found[0] if found else None)
+
     def _smallest(self, pattern: str) -> Cell | None:
         found = [cell for cell in self.usable() if re.search(pattern, cell.name, re.IGNORECASE)]
         return min(found, key=lambda cell: cell.area, default=None)
@@ -92,6 +98,10 @@ class Library:
         """
         plain = re.fullmatch(r"[(\s]*!?\s*\w*[)\s]*'?", cell.next_state)
         return cell.unused or not plain or any(fnmatchcase(cell.name, pattern) for pattern in self.unused)
+
+
+def _is_buffer(cell: Cell) -> bool:
+    return len(cell.functions) == 1 and not cell.next_state and all(it.isidentifier() for it in cell.functions.values())
 
 
 def read(paths: Sequence[Path], unused: Sequence[str] = ()) -> Library:
