@@ -1,13 +1,15 @@
 """A design in cells of a made-up library: areas by component, and that nothing is left out or counted twice."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from cases import scan_case
 from emamba.eda import cells
-from emamba.eda.cells import Area, map_cells, measured
+from emamba.eda.cells import Area, buffered, map_cells, measured
 from emamba.eda.liberty import read
 from emamba.eda.verilog import verilog
 from emamba.eda.yosys import yosys
@@ -95,6 +97,23 @@ def test_a_cell_is_counted_by_what_it_is(library):
     assert measured(text, "top", library).components == {"a": Area(logic=2, registers=8, memory=8, gates=4)}
     with pytest.raises(ToolError, match=r"a cell tiny_rom that tiny does not have"):
         measured(text.replace("tiny_nor2", "tiny_rom"), "top", library)
+
+
+def test_a_net_that_goes_to_many_flip_flops_gets_a_tree_of_buffers(library):
+    cells = "".join(f"  tiny_dff _{i}_ (\n    .C(clk),\n    .D(x[3]),\n    .Q(q{i})\n  );\n" for i in range(105))
+    module = f"module a (clk, x);\n{cells}  tiny_inv _i_ (\n    .A(x[3]),\n    .Y(y)\n  );\nendmodule\n"
+    found = buffered(module, library)
+    pins = re.findall(r"\.([AD])\((.*)\)", found)
+    fanout = Counter(net for _, net in pins)
+    assert found.count("tiny_buf") == 11 + 2
+    assert fanout["x[3]"] == 3, "the inverter, and two buffers"
+    assert max(fanout.values()) == 10
+    assert sorted(Counter(net for pin, net in pins if pin == "D").values()) == [5, *[10] * 10]
+    assert found.count(".C(clk)") == 105
+    few = module.replace(cells, "".join(cells.splitlines(keepends=True)[:50]))
+    assert buffered(few, library) == few
+    bare = replace(library, cells={name: cell for name, cell in library.cells.items() if name != "tiny_buf"})
+    assert buffered(module, bare) == module
 
 
 def test_verilog_that_is_none_is_a_tool_error(library):

@@ -24,6 +24,7 @@ def test_corner_units_and_cells_are_read(path):
     assert found.cells["tiny_gate"].gate == {"clock": "CK", "enable": "EN", "out": "GCK"}
     assert not found.cells["tiny_nor2"].gate
     assert found.nand2.name == "tiny_nand2", "not that with an inverter, though it is smaller"
+    assert found.buffer == found.cells["tiny_buf"]
     assert found.inverter == found.cells["tiny_inv"]
 
 

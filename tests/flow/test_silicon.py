@@ -57,13 +57,14 @@ def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liber
     monkeypatch.setattr(silicon, "test_frames", lambda run, config, graph, data_dir: CASE.frames)
     found = flow.synth(small_run, liberty, gates=True)
     assert found["gates"] == {"frames": len(CASE.frames), "mismatches": 0, "cells": found["cells"]}
+    assert found["power"]["total_mw"] == pytest.approx(sum(found["power"]["powers_mw"].values()))
     assert ("timing" in found) == (shutil.which("sta") is not None)
     assert "gates" in flow.synth(small_run, liberty)
     said = []
     monkeypatch.setattr(opensta, "which", lambda name, hint: process.which("no-such-program", hint))
     again = flow.synth(small_run, liberty, clock_mhz=50, listener=Listener(say=said.append))
     assert again["clock_mhz"] == 50
-    assert not {"timing", "gates"} & set(again), "of another netlist"
+    assert not {"timing", "gates", "power"} & set(again), "of another netlist"
     assert any("no timing: no-such-program is not installed" in line for line in said)
 
 

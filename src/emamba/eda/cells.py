@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +21,8 @@ from emamba.eda.yosys import yosys_at_once
 from emamba.errors import ToolError
 
 MEMORY = "memory_"  # what the names of the flip-flops of memories begin with
+_BUFFER = "fan_"
+_SINKS = 10  # flip-flops, or buffers, that one net goes to
 _GATED = 4  # flip-flops with one enable that are worth a clock gate
 _LOAD = 4  # NAND2 inputs that an output of a component drives, as far as ABC knows
 # The steps of Yosys' own script for ABC, and buffers also behind the inputs of a component.
@@ -28,6 +31,8 @@ _STEPS = (
     *("&put", "buffer -p", "upsize {D}", "dnsize {D}", "stime -p"),
 )
 _MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
+_CELL = re.compile(r"^  (\w+) \S+ +\(\n((?:    \..*\n)*)  \);\n", re.MULTILINE)
+_PIN = re.compile(r"\.(\w+)\((.*)\)")
 _INSTANCE = re.compile(r"^  (\w+) \\?(\S+) +\(\n", re.MULTILINE)
 
 
@@ -94,10 +99,53 @@ def map_cells(verilog: str, top: str, library: Library, clock_mhz: float) -> Net
         scripts = {part: _commands(part, text, top, plain, clock_mhz) for part, text in texts.items()}
         yosys_at_once({**scripts, "top": _top_commands(verilog, top)}, folder)
         mapped = [(folder / f"{part}.mapped.v").read_text() for part in ("top", *texts)]
-    modules = {found[1]: found[0] for text in mapped for found in _MODULE.finditer(text) if found[1] != top}
+    modules = {
+        found[1]: buffered(found[0], library) for text in mapped for found in _MODULE.finditer(text) if found[1] != top
+    }
     whole = next(found[0] for found in _MODULE.finditer(mapped[0]) if found[1] == top)
     # OpenSTA does not know that a wire may be signed, and nothing is computed with them here.
     return measured("".join([whole, *modules.values()]).replace("wire signed ", "wire "), top, library)
+
+
+def buffered(module: str, library: Library) -> str:
+    """`module` with trees of buffers where a net goes to many flip-flops, as data to all words of a memory.
+
+    ABC does that for nets of logic alone, because flip-flops lie outside of what it sees.
+    """
+    buffer, sinks = library.buffer, Counter[str]()
+    if buffer is None:
+        return module
+    pins = {name: set(re.findall(r"\w+", cell.next_state)) for name, cell in library.cells.items() if cell.next_state}
+    flip_flops = [found for found in _CELL.finditer(module) if found[1] in pins]
+    nets = [net for found in flip_flops for pin, net in _PIN.findall(found[2]) if pin in pins[found[1]]]
+    many = [(net, count) for net, count in Counter(nets).items() if count > _SINKS]
+    trees = {net: _tree(net, count, f"{_BUFFER}{number}_") for number, (net, count) in enumerate(many)}
+
+    def behind(found: re.Match[str], cell: str) -> str:
+        pin, net = found[1], found[2]
+        if pin not in pins[cell] or net not in trees:
+            return found[0]
+        leaf = trees[net][0][sinks[net] // _SINKS]
+        sinks[net] += 1
+        return f".{pin}({leaf})"
+
+    def connected(found: re.Match[str]) -> str:
+        return _PIN.sub(lambda it: behind(it, found[1]), found[0]) if found[1] in pins else found[0]
+
+    ((output, source),) = buffer.functions.items()
+    added = [
+        f"  wire {to};\n  {buffer.name} {to}buffer_ (\n    .{source}({net}),\n    .{output}({to})\n  );\n"
+        for _, buffers in trees.values()
+        for net, to in buffers
+    ]
+    return _CELL.sub(connected, module).replace("endmodule\n", "".join([*added, "endmodule\n"]))
+
+
+def _tree(net: str, sinks: int, name: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The nets that so many sinks of `net` are to be divided among, and from where to where buffers lead."""
+    leaves = [f"{name}{i}_" for i in range(-(-sinks // _SINKS))]
+    roots, buffers = _tree(net, len(leaves), f"{name}of_") if len(leaves) > _SINKS else ([net], [])
+    return leaves, [*buffers, *((roots[i // _SINKS], leaf) for i, leaf in enumerate(leaves))]
 
 
 def measured(netlist: str, top: str, library: Library) -> Netlist:

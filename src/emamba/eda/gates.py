@@ -31,6 +31,7 @@ from emamba.rtl.weights import widths
 
 LANES = 64
 _RESET_CYCLES = 4
+_REST_CYCLES = 64
 _LOW, _HIGH = "$false", "$true"
 _SINGLE = ("input__valid", "input__ready", "output__valid", "output__ready", "rst")
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\S")
@@ -49,15 +50,18 @@ class Instance:
 class Gates:
     """What the frames gave: outputs [batch, tokens, channels], and how busy the nets were.
 
-    `toggles` and `high` are by net: changes a frame, and the share of cycles in which it was 1, from `cycles` cycles in
-    which each of the 64 streams had `frames` frames.
+    `toggles`, `high` and `resting` are by net: changes a frame, and the shares of cycles in which it was 1, from reset
+    to the last output and behind it. They come from `cycles` cycles in which each of the 64 streams had `frames`
+    frames; `interval` are those between the last two frames, or before the only one.
     """
 
     outputs: Integers
     frames: int
     cycles: int
+    interval: int
     toggles: Mapping[str, float]
     high: Mapping[str, float]
+    resting: Mapping[str, float]
 
 
 def flattened(netlist: Netlist, library: Library) -> tuple[Instance, ...]:
@@ -97,19 +101,20 @@ def evaluate(
         flags = ("-std=c99", "-O2", "-march=native")
         run([find_compiler(), *flags, "gates.c", "-o", "gates"], folder, "the C compiler refused; its words are above")
         beats, wanted = (count * it.frame_beats for it in (port, design.output))
-        limits = (beats, wanted, len(loads), 8 * design.frame_cycles + 1000, seed)
+        patience = 8 * design.frame_cycles + 1000
+        limits = (beats, wanted, design.output.frame_beats, len(loads), patience, _REST_CYCLES, seed)
         printed = run([str(folder / "gates"), *map(str, limits)], folder, "free space in the temporary folder")
         results = dict(line.split(" ", 1) for line in printed.splitlines())
         if "problem" in results:
             raise MismatchError(
                 f"gates of {design.name}: {results['problem']}", "mapping or a cell's function is wrong"
             )
-        counts = np.fromfile(folder / "counts.bin", np.int64).reshape(2, -1)
+        counts = np.fromfile(folder / "counts.bin", np.int64).reshape(3, -1)
         outputs = _elements(np.fromfile(folder / "output.bin", "<u8"), design.output)
     cycles = int(results["cycles"])
-    changes, shares = counts[0] / (LANES * count), counts[1] / (LANES * cycles)
-    toggles, high = (dict(zip(tables.nets, values.tolist(), strict=True)) for values in (changes, shares))
-    return Gates(outputs[: len(frames)], count, cycles, toggles, high)
+    shares = counts / (LANES * np.array([count, cycles, _REST_CYCLES])[:, None])
+    busy = (dict(zip(tables.nets, values.tolist(), strict=True)) for values in shares)
+    return Gates(outputs[: len(frames)], count, cycles, int(results["interval"]), *busy)
 
 
 def _source(tables: _Tables) -> str:

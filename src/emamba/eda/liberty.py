@@ -20,6 +20,7 @@ from emamba.errors import ConfigError
 _CELL = re.compile(r'cell(?<!\wcell)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
 _PIN = re.compile(r'pin(?<!\wpin)\s*\(\s*"?([^\s")]+)"?\s*\)\s*\{')
 _FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*"([^"]*)"')
+_BRACE = re.compile(r"[{}]")
 _STATE = re.compile(r'ff(?<!\wff)\s*\(\s*"?(\w+)"?\s*,\s*"?(\w+)"?\s*\)')
 _GATE_PIN = re.compile(r'clock_gate_(clock|enable|test|out)_pin\s*:\s*"?true')
 _VALUE = r'{0}(?<!\w{0})\s*:\s*"?([^";\n]*)'
@@ -76,6 +77,12 @@ class Library:
         """The smallest inverter or buffer, known by its name."""
         return self._smallest(r"(?<![a-z])(inv|buf)")
 
+    @property
+    def buffer(self) -> Cell | None:
+        """The buffer above the smallest one, which is weak; None if there is none."""
+        found = sorted((it for it in self.usable() if _is_buffer(it)), key=lambda it: it.area)
+        return next((it for it in found if it.area > found[0].area), found[0] if found else None)
+
     def _smallest(self, pattern: str) -> Cell | None:
         found = [cell for cell in self.usable() if re.search(pattern, cell.name, re.IGNORECASE)]
         return min(found, key=lambda cell: cell.area, default=None)
@@ -91,6 +98,10 @@ class Library:
         """
         plain = re.fullmatch(r"[(\s]*!?\s*\w*[)\s]*'?", cell.next_state)
         return cell.unused or not plain or any(fnmatchcase(cell.name, pattern) for pattern in self.unused)
+
+
+def _is_buffer(cell: Cell) -> bool:
+    return len(cell.functions) == 1 and not cell.next_state and all(it.isidentifier() for it in cell.functions.values())
 
 
 def read(paths: Sequence[Path], unused: Sequence[str] = ()) -> Library:
@@ -117,6 +128,25 @@ def unpacked(library: Library, folder: Path) -> Library:
     """The same library with plain copies of its files in `folder`, for programs that do not unpack."""
     contents = {folder / path.name.removesuffix(".gz"): _text(path) for path in library.paths}
     return replace(library, paths=tuple(files.write(path, text) for path, text in contents.items()))
+
+
+def texts_of(library: Library) -> Iterator[tuple[str, dict[str, str]]]:
+    """For each file what stands before its cells, and what stands in each."""
+    for path in library.paths:
+        head, *rest = _CELL.split(_text(path))
+        yield head, dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def groups(text: str, kind: str) -> Iterator[tuple[str, str]]:
+    """Every group of that kind in `text`: its name, and what is in it."""
+    for found in re.finditer(rf'{kind}(?<!\w{kind})\s*\(\s*"?([^)"]*?)"?\s*\)\s*\{{', text):
+        depth, end = 1, found.end()
+        while depth:
+            brace = _BRACE.search(text, end)
+            if brace is None:
+                break
+            depth, end = depth + (1 if brace[0] == "{" else -1), brace.end()
+        yield found[1], text[found.end() : end - 1]
 
 
 def _text(path: Path) -> str:

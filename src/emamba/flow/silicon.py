@@ -22,7 +22,7 @@ NETLIST = "silicon/netlist.v"
 SILICON = Stage("silicon", (), ("rtl.json",), ("rtl/*",))
 TIMING = Stage("timing", (), ("silicon.json", NETLIST))
 GATES = Stage("gates", ("data",), ("silicon.json", NETLIST, "graph.json", "graph.npz", "rtl.json"), (VECTORS,))
-FRAMES = 64  # as many as are evaluated at once
+FRAMES = 128  # two for each of those that are evaluated at once
 
 
 def silicon(
@@ -37,9 +37,9 @@ def silicon(
     """silicon.json: cells and area of the Verilog in the cells of `target`; the netlist is silicon/netlist.v.
 
     timing.json: how fast it is, if OpenSTA is there. With `gates` also gates.json: the netlist gave the golden integers
-    on 64 test frames; MismatchError if it did not. Gives the contents of all. `clock_mhz` (default: the recipe's) is
-    what gates are sized for. ConfigError if there is no such target, or if its liberty file is none, or lacks what is
-    needed.
+    on 128 test frames, MismatchError if it did not; and power.json: what that took. Gives the contents of all.
+    `clock_mhz` (default: the recipe's) is what gates are sized for. ConfigError if there is no such target, or if its
+    liberty file is none, or lacks what is needed.
     """
     from emamba.eda import pdk
 
@@ -48,7 +48,7 @@ def silicon(
     hashed = files.digest(*(files.read_bytes(path) for path in library.paths))
     chosen = {"target": name, "library": hashed, "clock_mhz": clock}
     perform(SILICON, run, partial(_map, library=library, target=name, clock=clock), chosen, force, listener)
-    for stage in (TIMING, GATES):
+    for stage in (TIMING, GATES):  # of another netlist
         if outdated(stage, run):
             forget(stage, run)
     try:
@@ -58,11 +58,13 @@ def silicon(
         listener.say(f"note: no timing: {error.message}; {error.hint}")
     if gates:
         try:
-            perform(GATES, run, partial(_prove, library=library, data_dir=data_dir), chosen, force, listener)
+            perform(
+                GATES, run, partial(_prove, library=library, clock=clock, data_dir=data_dir), chosen, force, listener
+            )
         except MismatchError:
             forget(GATES, run)
             raise
-    found = {stage.name: run / f"{stage.name}.json" for stage in (TIMING, GATES)}
+    found = {name: run / f"{name}.json" for name in ("timing", "gates", "power")}
     return read_json(run / "silicon.json") | {name: read_json(path) for name, path in found.items() if path.exists()}
 
 
@@ -85,8 +87,11 @@ def _time(run: Path, config: Config, progress: Progress, library: Library, clock
     return [write_json(run / "timing.json", analyse(_netlist(run, library), library, clock).to_json())]
 
 
-def _prove(run: Path, config: Config, progress: Progress, library: Library, data_dir: Path | None) -> list[Path]:
+def _prove(
+    run: Path, config: Config, progress: Progress, library: Library, clock: float, data_dir: Path | None
+) -> list[Path]:
     from emamba.eda.gates import evaluate, flattened
+    from emamba.eda.power import power
     from emamba.flow.design import load_design
     from emamba.flow.verification import compare
     from emamba.rtl import elements
@@ -99,7 +104,9 @@ def _prove(run: Path, config: Config, progress: Progress, library: Library, data
     progress(1, 2, "synth: evaluate gates")
     found = evaluate(instances, design, frames, weights)
     compare("gates", graph, frames, found.outputs)
-    return [write_json(run / "gates.json", {"frames": len(frames), "mismatches": 0, "cells": len(instances) - 1})]
+    proved = {"frames": len(frames), "mismatches": 0, "cells": len(instances) - 1}
+    taken = power(instances, library, found, clock)
+    return [write_json(run / "gates.json", proved), write_json(run / "power.json", taken.to_json())]
 
 
 def _netlist(run: Path, library: Library) -> Netlist:

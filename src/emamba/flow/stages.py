@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from emamba.training import Teacher
 
 _GRAPH = ("graph.json", "graph.npz")
-_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth", "silicon", "timing", "gates")
+_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth", "silicon", "timing", "gates", "power")
 
 TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))

@@ -77,6 +77,7 @@ def to_json(results: Results) -> str:
         "silicon": _known(results.silicon),
         "timing": _known(results.timing),
         "gates": _known(results.gates),
+        "power": _known(results.power),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},

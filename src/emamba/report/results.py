@@ -221,6 +221,31 @@ class Gates:
 
 
 @dataclass(frozen=True)
+class CellPower:
+    """Power of one component in standard cells, in mW."""
+
+    name: str
+    clock: float
+    logic: float
+    memory: float
+    leakage: float
+
+
+@dataclass(frozen=True)
+class Power:
+    """power.json: at `clock_mhz`, with a frame every `interval_cycles`, and with none; `energy_nj` of a frame."""
+
+    clock_mhz: float
+    interval_cycles: int
+    frames: int
+    total_mw: float
+    powers_mw: dict[str, float]
+    idle_mw: float
+    energy_nj: float
+    components: tuple[CellPower, ...]
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file of the run folder: `path` is relative to it, `sha256` is what `sha256sum` prints."""
 
@@ -244,6 +269,7 @@ class Results:
     silicon: Silicon | None = None
     timing: Timing | None = None
     gates: Gates | None = None
+    power: Power | None = None
     artifacts: tuple[Artifact, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
@@ -263,6 +289,7 @@ def load_results(run: Path) -> Results:
         silicon=_read(Silicon, run / "silicon.json", "synth"),
         timing=_read(Timing, run / "timing.json", "synth"),
         gates=_read(Gates, run / "gates.json", "synth"),
+        power=_read(Power, run / "power.json", "synth"),
         artifacts=tuple(_artifact(run, path) for pattern in _ARTIFACTS for path in sorted(run.glob(pattern))),
         versions=(("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from emamba.report.results import Results, Silicon, Timing
+from emamba.report.results import Power, Results, Silicon, Timing
 
+SLOW_FPS = 30
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
 
 
@@ -15,6 +16,8 @@ def rows(results: Results) -> list[tuple[str, str, str]]:
     if results.gates:
         note = f"golden = netlist of {results.gates.cells:,} cells on {results.gates.frames:,} test frames, all outputs"
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
+    if results.silicon and results.power:
+        found += power(results.power, results.silicon)
     return found
 
 
@@ -32,6 +35,20 @@ def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
     bare = f"{it.clock_without_wires_mhz:.0f} without wires"
     note = f"OpenSTA, {corner(silicon)}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
     return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", note
+
+
+def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
+    """Power and energy while frame follows frame, and at a slower rate."""
+    shares = ", ".join(f"{kind} {part / it.total_mw:.0%}" for kind, part in it.powers_mw.items())
+    how = f"changes of nets of {it.frames} test frames in the gates, without delays and so without glitches"
+    frame_ms = it.interval_cycles / it.clock_mhz / 1e3
+    slow_uj = it.energy_nj / 1e3 + it.idle_mw * (1e3 / SLOW_FPS - frame_ms)
+    note = f"{1e3 / frame_ms:,.0f} frames a second; with the idle time of {SLOW_FPS} a second {slow_uj:,.0f} uJ"
+    return [
+        ("Power, mW", f"{it.total_mw:.3g}", f"{corner(silicon)}, {it.clock_mhz:g} MHz; {how}; {shares}"),
+        ("Idle power, mW", f"{it.idle_mw:.3g}", "the clock runs, no frame comes"),
+        ("Energy a frame, nJ", f"{it.energy_nj:,.4g}", note),
+    ]
 
 
 def corner(it: Silicon) -> str:
