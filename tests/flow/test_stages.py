@@ -306,3 +306,17 @@ def test_a_design_is_routed_on_request_and_only_where_that_is_possible(toy_run, 
     assert load_results(toy_run).synth.routing.clock_mhz == 123.5
     with pytest.raises(ConfigError, match="target xcup cannot be placed and routed"):
         flow.synth(toy_run, "xcup", route=True)
+
+
+@pytest.mark.parametrize("wish", [{"gates": True}, {"clock_mhz": 200.0}])
+def test_gates_and_a_clock_are_not_asked_of_an_fpga(toy_run, wish):
+    with pytest.raises(ConfigError, match="xcup is an FPGA"):
+        flow.synth(toy_run, **wish)
+
+
+def test_a_target_is_looked_for_before_verilog_is_emitted_for_it(toy_run):
+    (toy_run / "rtl.json").unlink()
+    with pytest.raises(ConfigError, match="no target 'gf22'"):
+        flow.synth(toy_run, "gf22")
+    assert not (toy_run / "rtl.json").exists()
+    assert flow.synth(toy_run)["totals"]["LUT"] > 0

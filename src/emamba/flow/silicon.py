@@ -28,22 +28,20 @@ FRAMES = 128  # two for each of those that are evaluated at once
 def silicon(
     run: Path,
     target: str,
+    library: Library,
     clock_mhz: float | None = None,
     gates: bool = False,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """silicon.json: cells and area of the Verilog in the cells of `target`; the netlist is silicon/netlist.v.
+    """silicon.json: cells and area of the Verilog in `library`, that of `target`; the netlist is silicon/netlist.v.
 
     timing.json: how fast it is, if OpenSTA is there. With `gates` also gates.json: the netlist gave the golden integers
     on 128 test frames, MismatchError if it did not; and power.json: what that took. Gives the contents of all.
-    `clock_mhz` (default: the recipe's) is what gates are sized for. ConfigError if there is no such target, or if its
-    liberty file is none, or lacks what is needed.
+    `clock_mhz` (default: the recipe's) is what gates are sized for.
     """
-    from emamba.eda import pdk
-
-    library, clock = pdk.library(target), clock_mhz or recipe(run).hardware.clock_mhz
+    clock = clock_mhz or recipe(run).hardware.clock_mhz
     name = Path(target).name if library.paths == (Path(target).expanduser(),) else target
     hashed = files.digest(*(files.read_bytes(path) for path in library.paths))
     chosen = {"target": name, "library": hashed, "clock_mhz": clock}

@@ -164,14 +164,23 @@ def synth(
 ) -> Results:
     """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
 
-    With `route` nextpnr places and routes it too, and synth.json has the clock; ConfigError for a target that it
-    does not know. For any other `target`, which is a PDK or a liberty file, gives what `flow.silicon` gives.
+    Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
+    clock. Any other `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no
+    such target, if its liberty file is none or lacks what is needed, or for what it cannot do.
     """
-    if target not in ("xcup", "ecp5") and not route:
-        return silicon(run, target, clock_mhz, gates, force, listener, data_dir)
-    chosen = {"target": target, "route": route}
+    from emamba.eda import pdk
+
+    fpga, chosen = target in ("xcup", "ecp5"), {"target": target, "route": route}
     if route and target != "ecp5":
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
+    if fpga and (gates or clock_mhz):
+        fact = f"{target} is an FPGA: a clock or gates can be asked of standard cells only"
+        raise ConfigError(fact, "give --target sky130, another PDK or a FILE.lib with --gates and --clock-mhz")
+    library = None if fpga else pdk.library(target)
+    if not (run / "rtl.json").is_file():
+        emit(run, listener=listener)
+    if library:
+        return silicon(run, target, library, clock_mhz, gates, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
     return read_json(run / "synth.json")
 
