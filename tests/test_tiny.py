@@ -26,8 +26,10 @@ def tiny(tmp_path_factory):
 
 def test_every_stage_runs_once_in_order(tiny):
     _, _, said, _ = tiny
-    assert [line.split(":")[0] for line in said] == STAGES
-    assert all(": new, done in " in line for line in said)
+    turns = [line for line in said if not line.startswith("Verilator: 360 frames in ")]
+    assert len(turns) == len(said) - 1, "and how fast the simulation was"
+    assert [line.split(":")[0] for line in turns] == STAGES
+    assert all(": new, done in " in line for line in turns)
 
 
 def test_it_is_quick(tiny):
