@@ -75,7 +75,7 @@ def _hardware(
 
 @verbs.command("cost")
 def _cost(as_json: Json = False) -> None:
-    """The cost model beside Yosys, on ten designs of the zoo: ten minutes."""
+    """The cost model beside Yosys, on thirteen designs of the zoo: ten minutes."""
     from emamba.bench.cost import cost, summary, table, to_json
 
     with listener() as told:
