@@ -18,6 +18,17 @@ def simulators(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_library(tmp_path_factory):
+    """A library of made-up cells, in a file."""
+    from emamba.eda.liberty import read
+    from liberties import tiny_liberty
+
+    path = tmp_path_factory.mktemp("liberty") / "tiny.lib"
+    path.write_text(tiny_liberty())
+    return read([path])
+
+
+@pytest.fixture(scope="session")
 def toy_made(tmp_path_factory):
     """The run folder of a toy recipe, up to C and Verilog; `toy_run` is a copy of it to do harm to."""
     from emamba import flow

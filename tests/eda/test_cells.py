@@ -10,21 +10,12 @@ import pytest
 from cases import scan_case
 from emamba.eda import cells
 from emamba.eda.cells import Area, buffered, map_cells, measured
-from emamba.eda.liberty import read
 from emamba.eda.verilog import verilog
 from emamba.eda.yosys import yosys
 from emamba.errors import ToolError
 from emamba.rtl import build
-from liberties import tiny_liberty
 
 CASE = scan_case("cells", 1, 3, 4)
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("liberty") / "tiny.lib"
-    path.write_text(tiny_liberty())
-    return read([path])
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +25,14 @@ def design():
 
 
 @pytest.fixture(scope="module")
-def netlist(design, library):
+def netlist(design, tiny_library):
     top, text = design
-    return map_cells(text, top, library, 100)
+    return map_cells(text, top, tiny_library, 100)
 
 
-def test_areas_of_components_add_up_to_what_yosys_says_of_the_netlist(netlist, library, tmp_path):
+def test_areas_of_components_add_up_to_what_yosys_says_of_the_netlist(netlist, tiny_library, tmp_path):
     (tmp_path / "netlist.v").write_text(netlist.verilog)
-    liberty, top = library.paths[0], f"hierarchy -top {netlist.top}"
+    liberty, top = tiny_library.paths[0], f"hierarchy -top {netlist.top}"
     statistics = f"tee -q -o stat.json stat -json -liberty {liberty}"
     yosys([f"read_liberty -lib {liberty}", "read_verilog netlist.v", top, statistics], tmp_path)
     whole = json.loads((tmp_path / "stat.json").read_text())["design"]
@@ -54,36 +45,36 @@ def test_areas_of_components_add_up_to_what_yosys_says_of_the_netlist(netlist, l
     assert written["gate_equivalents"] == round(written["area_um2"] / 2)
 
 
-def test_components_are_stages_and_links_and_memories_are_counted_apart(netlist, library):
+def test_components_are_stages_and_links_and_memories_are_counted_apart(netlist, tiny_library):
     assert {"scan", "links"} <= set(netlist.components)
     states = CASE.graph["scan"].state.bits * 3 * 4
-    assert netlist.components["scan"].memory == states * library.cells["tiny_dff"].area
+    assert netlist.components["scan"].memory == states * tiny_library.cells["tiny_dff"].area
     assert netlist.components["scan"].gates > 0
     assert netlist.components["scan"].logic > netlist.components["scan"].registers > 0
     assert "tiny_dffe" not in netlist.verilog
 
 
-def test_without_clock_gates_enables_are_logic(design, library, netlist):
+def test_without_clock_gates_enables_are_logic(design, tiny_library, netlist):
     top, text = design
-    ungated = {name: cell for name, cell in library.cells.items() if not cell.gate}
-    found = map_cells(text, top, replace(library, cells=ungated), 100)
+    ungated = {name: cell for name, cell in tiny_library.cells.items() if not cell.gate}
+    found = map_cells(text, top, replace(tiny_library, cells=ungated), 100)
     assert found.totals.gates == 0
     assert (found.totals.memory, found.totals.registers) == (netlist.totals.memory, netlist.totals.registers)
     assert found.totals.logic > netlist.totals.logic + netlist.totals.gates
 
 
-def test_the_parts_together_are_the_whole(design, library, netlist, monkeypatch):
+def test_the_parts_together_are_the_whole(design, tiny_library, netlist, monkeypatch):
     """What ABC finds depends on the parts by a few gates; flip-flops do not."""
     top, text = design
     monkeypatch.setattr("emamba.eda.synthesis._PART_BYTES", len(text) // 3)
-    found = map_cells(text, top, library, 100)
+    found = map_cells(text, top, tiny_library, 100)
     assert list(found.components) == list(netlist.components)
     for name, area in netlist.components.items():
         assert replace(found.components[name], logic=0) == replace(area, logic=0)
         assert found.components[name].logic == pytest.approx(area.logic, rel=0.05)
 
 
-def test_a_cell_is_counted_by_what_it_is(library):
+def test_a_cell_is_counted_by_what_it_is(tiny_library):
     text = "\n".join(
         [
             "module \\top.a (x);",
@@ -94,15 +85,15 @@ def test_a_cell_is_counted_by_what_it_is(library):
             "endmodule\n",
         ]
     )
-    assert measured(text, "top", library).components == {"a": Area(logic=2, registers=8, memory=8, gates=4)}
+    assert measured(text, "top", tiny_library).components == {"a": Area(logic=2, registers=8, memory=8, gates=4)}
     with pytest.raises(ToolError, match=r"a cell tiny_rom that tiny does not have"):
-        measured(text.replace("tiny_nor2", "tiny_rom"), "top", library)
+        measured(text.replace("tiny_nor2", "tiny_rom"), "top", tiny_library)
 
 
-def test_a_net_that_goes_to_many_flip_flops_gets_a_tree_of_buffers(library):
+def test_a_net_that_goes_to_many_flip_flops_gets_a_tree_of_buffers(tiny_library):
     cells = "".join(f"  tiny_dff _{i}_ (\n    .C(clk),\n    .D(x[3]),\n    .Q(q{i})\n  );\n" for i in range(105))
     module = f"module a (clk, x);\n{cells}  tiny_inv _i_ (\n    .A(x[3]),\n    .Y(y)\n  );\nendmodule\n"
-    found = buffered(module, library)
+    found = buffered(module, tiny_library)
     pins = re.findall(r"\.([AD])\((.*)\)", found)
     fanout = Counter(net for _, net in pins)
     assert found.count("tiny_buf") == 11 + 2
@@ -111,20 +102,20 @@ def test_a_net_that_goes_to_many_flip_flops_gets_a_tree_of_buffers(library):
     assert sorted(Counter(net for pin, net in pins if pin == "D").values()) == [5, *[10] * 10]
     assert found.count(".C(clk)") == 105
     few = module.replace(cells, "".join(cells.splitlines(keepends=True)[:50]))
-    assert buffered(few, library) == few
-    bare = replace(library, cells={name: cell for name, cell in library.cells.items() if name != "tiny_buf"})
+    assert buffered(few, tiny_library) == few
+    bare = replace(tiny_library, cells={name: cell for name, cell in tiny_library.cells.items() if name != "tiny_buf"})
     assert buffered(module, bare) == module
 
 
-def test_verilog_that_is_none_is_a_tool_error(library):
+def test_verilog_that_is_none_is_a_tool_error(tiny_library):
     with pytest.raises(ToolError):
-        map_cells("module broken(", "broken", library, 100)
+        map_cells("module broken(", "broken", tiny_library, 100)
 
 
-def test_the_clock_gate_with_the_fewest_pins_is_taken(library):
-    gate = library.cells["tiny_gate"]
+def test_the_clock_gate_with_the_fewest_pins_is_taken(tiny_library):
+    gate = tiny_library.cells["tiny_gate"]
     tested = replace(gate, name="small_gate", area=1.0, gate={**gate.gate, "test": "T"})
-    both = replace(library, cells={**library.cells, "small_gate": tested})
+    both = replace(tiny_library, cells={**tiny_library.cells, "small_gate": tested})
     assert cells._gating(both) == ["clockgate -pos tiny_gate EN:CK:GCK  -min_net_size 4"]
-    only = replace(library, cells={"small_gate": tested})
+    only = replace(tiny_library, cells={"small_gate": tested})
     assert cells._gating(only) == ["clockgate -pos small_gate EN:CK:GCK -tie_lo T -min_net_size 4"]

@@ -10,21 +10,13 @@ from cases import case, linear, scan_case
 from emamba.eda import gates
 from emamba.eda.cells import map_cells, measured
 from emamba.eda.gates import Instance, c_expression, evaluate, flattened
-from emamba.eda.liberty import Cell, read
+from emamba.eda.liberty import Cell
 from emamba.eda.verilog import verilog
 from emamba.errors import DataError, MismatchError, ToolError
 from emamba.graph import predict
 from emamba.rtl import build, elements
-from liberties import tiny_liberty
 
 CASE = scan_case("gates", 1, 2, 2)
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("liberty") / "tiny.lib"
-    path.write_text(tiny_liberty())
-    return read([path])
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +25,13 @@ def design():
 
 
 @pytest.fixture(scope="module")
-def netlist(design, library):
-    return map_cells(verilog(design.rtlil, design.top), design.top, library, 100)
+def netlist(design, tiny_library):
+    return map_cells(verilog(design.rtlil, design.top), design.top, tiny_library, 100)
 
 
 @pytest.fixture(scope="module")
-def cells(netlist, library):
-    return flattened(netlist, library)
+def cells(netlist, tiny_library):
+    return flattened(netlist, tiny_library)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +49,10 @@ def test_the_cells_give_the_golden_integers_whatever_they_power_up_with(found, c
     assert (found.frames, again.frames) == (-(-len(CASE.frames) // 64), 3)
 
 
-def test_another_cell_is_found_out(netlist, library, design):
+def test_another_cell_is_found_out(netlist, tiny_library, design):
     """The last NAND of the scan becomes a NOR: some frame has to show it."""
     wrong = "tiny_nor2".join(netlist.verilog.rsplit("tiny_nand2 ", 1)).replace("tiny_nor2_", "tiny_nor2 _")
-    altered = flattened(measured(wrong, netlist.top, library), library)
+    altered = flattened(measured(wrong, netlist.top, tiny_library), tiny_library)
     try:
         assert not np.array_equal(evaluate(altered, design, CASE.frames).outputs, predict(CASE.graph, CASE.frames))
     except MismatchError as error:
@@ -76,11 +68,11 @@ def test_every_cell_has_its_area_and_nets_change_as_often_as_registers_allow(cel
     assert found.high["$true"] == 1
 
 
-def test_weights_are_loaded_into_cells_that_know_none(library):
+def test_weights_are_loaded_into_cells_that_know_none(tiny_library):
     rng = np.random.default_rng(0)
     it = case("loaded", rng, 2, 3, replace(linear(rng, 3, 2, 4), name="head"))
     design = build(it.graph, 3, loadable=True)
-    cells = flattened(map_cells(verilog(design.rtlil, design.top), design.top, library, 100), library)
+    cells = flattened(map_cells(verilog(design.rtlil, design.top), design.top, tiny_library, 100), tiny_library)
     weights = elements(it.graph, design.regions, it.graph)
     assert np.array_equal(evaluate(cells, design, it.frames, weights).outputs, predict(it.graph, it.frames))
     assert not np.array_equal(evaluate(cells, design, it.frames).outputs, predict(it.graph, it.frames))

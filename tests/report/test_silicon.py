@@ -1,7 +1,12 @@
 """What is said of the design in standard cells."""
 
-from emamba.report.results import Silicon
-from emamba.report.silicon import area
+from dataclasses import replace
+
+import pytest
+
+from emamba.config import parse_config
+from emamba.report.results import Gates, Power, Results, Silicon, Timing
+from emamba.report.silicon import area, clock, power, rows
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -24,3 +29,34 @@ def test_area_names_cells_corner_and_method():
         "tiny.lib, tiny_tt at 0.75 V, 25 C; Yosys mapping, before placement: 1,234 cells; 49,382 gate equivalents "
         "(NAND2); logic 50%, flip-flops 25%, memories as flip-flops 20%, clock gates 5%"
     )
+
+
+@pytest.mark.parametrize(("slack_ns", "told"), [(1.5, "100 MHz met by 1.50 ns"), (-0.25, "100 MHz missed by 0.25 ns")])
+def test_the_clock_says_whether_the_wish_is_met_and_what_limits_it(slack_ns, told):
+    label, value, note = clock(Timing(100, 117.6, slack_ns, 142, "3 fF a sink, assumed", "scan: 3 cells"), FOUND)
+    assert (label, value) == ("Clock in silicon, MHz", "118")
+    assert told in note
+    assert "wires of 3 fF a sink, assumed, 142 without wires" in note
+    assert note.endswith("slowest path: scan: 3 cells")
+
+
+TIMING = Timing(100, 117.6, 1.5, 142, "3 fF a sink, assumed", "scan: 3 cells")
+TAKEN = Power(100, 400, 128, 20.0, {"clock": 5.0, "logic": 14.0, "memory": 0.0, "leakage": 1.0}, 6.0, 80.0, ())
+
+
+def test_energy_goes_on_while_no_frame_comes():
+    """A frame of 4 us takes 80 nJ; the 33.3293 ms until the next of 30 a second cost 6 mW."""
+    total, idle, energy = power(TAKEN, FOUND)
+    assert total[:2] == ("Power, mW", "20")
+    assert total[2].endswith("clock 25%, logic 70%, memory 0%, leakage 5%")
+    assert idle[:2] == ("Idle power, mW", "6")
+    assert energy[:2] == ("Energy a frame, nJ", "80")
+    assert energy[2] == "250,000 frames a second; with the idle time of 30 a second 200 uJ"
+
+
+def test_what_has_not_run_has_no_row():
+    none = Results(parse_config('name = "none"'))
+    assert rows(none) == []
+    all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN))
+    assert len(all_rows) == 6
+    assert len(rows(replace(none, silicon=FOUND))) == 1

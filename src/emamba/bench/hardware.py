@@ -99,9 +99,10 @@ class Measured:
         return reached | {name: ecp5[name.upper()] <= most for name, most in limits.items() if most}
 
 
+_FAST = Bars(320, 900, 640, 0.85)
 VARIANTS = (
-    Variant("fast", 20, 650, ("xcup",), Bars(320, 900, 640, 0.85)),
-    Variant("packed", 20, 650, ("xcup",), Bars(320, 900, 640, 0.85), packing=True),
+    Variant("fast", 20, 650, ("xcup",), _FAST),
+    Variant("packed", 20, 650, ("xcup",), _FAST, packing=True),
     Variant("small", 400, 9000, ("xcup", "ecp5"), Bars(7600, 9000, 40, 0.60, 12_000, 12_000, 100)),
 )
 PUBLISHED = (

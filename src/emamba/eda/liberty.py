@@ -1,6 +1,6 @@
 """Liberty files: the corner they are for, their units, and what the flow has to know of each cell.
 
-Only that is looked for; tables of delays and power are for Yosys, ABC and OpenSTA.
+`read` looks for nothing else. Tables of delays are for ABC and OpenSTA; those of power are read by `eda.power`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Cell:
 class Library:
     """Standard cells at one corner, in one file or several. Areas of liberty files have no unit: they are in um2.
 
-    `paths` are plain liberty files; `unused` are patterns of cells that are left alone. `time_ns` is the unit of time.
+    `paths` are its files, packed by gzip or not; `unused` are patterns of cells that are left alone. `time_ns` is the
+    unit of time.
     """
 
     name: str
@@ -132,9 +133,12 @@ def unpacked(library: Library, folder: Path) -> Library:
 
 def texts_of(library: Library) -> Iterator[tuple[str, dict[str, str]]]:
     """For each file what stands before its cells, and what stands in each."""
-    for path in library.paths:
-        head, *rest = _CELL.split(_text(path))
-        yield head, dict(zip(rest[::2], rest[1::2], strict=True))
+    return map(_parts, map(_text, library.paths))
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
+    head, *rest = _CELL.split(text)
+    return head, dict(zip(rest[::2], rest[1::2], strict=True))
 
 
 def groups(text: str, kind: str) -> Iterator[tuple[str, str]]:
@@ -165,12 +169,12 @@ def _read(path: Path) -> Library:
     text = _text(path)
     if not re.match(r"\s*library\s*\(", text):
         raise ConfigError(f"{path} is not a liberty file: it begins with {text[:20]!r}, not with a library", _HINT)
-    head, *rest = _CELL.split(text)
-    if not rest or text.count("{") != text.count("}"):
-        fact = "it ends within a group" if rest else "it has no cells"
+    head, cells = _parts(text)
+    if not cells or text.count("{") != text.count("}"):
+        fact = "it ends within a group" if cells else "it has no cells"
         raise ConfigError(f"{path} is not a whole liberty file: {fact}", _HINT)
     try:
-        return _library(path, head, dict(zip(rest[::2], rest[1::2], strict=True)))
+        return _library(path, head, cells)
     except (ValueError, KeyError) as error:
         raise ConfigError(f"{path} has a unit or number that is not known here: {error}", _HINT) from error
 

@@ -15,6 +15,7 @@ from emamba.data.fetch import Progress, download, silent
 from emamba.data.folders import cache
 from emamba.data.sources import Download
 from emamba.eda.liberty import Library, read
+from emamba.eda.targets import FPGAS
 from emamba.errors import ConfigError, DataError
 
 NEARBY = Path("..") / "shared" / "pdk"
@@ -132,8 +133,8 @@ def places() -> tuple[Path, ...]:
 
 def _file(target: str) -> Path:
     if not target.removesuffix(".gz").endswith(".lib"):
-        names = ", ".join(pdk.name for pdk in PDKS)
-        raise ConfigError(f"there is no target {target!r}", f"there are: xcup, ecp5, {names}, and any FILE.lib")
+        names = ", ".join([*FPGAS, *(pdk.name for pdk in PDKS)])
+        raise ConfigError(f"there is no target {target!r}", f"there are: {names}, and any FILE.lib")
     return Path(target).expanduser()
 
 

@@ -71,11 +71,10 @@ class Power:
         """From one frame to the next, at full speed."""
         return self.interval_cycles / self.clock_mhz
 
-    def energy_nj(self, frames_per_second: float | None = None) -> float:
-        """Energy of a frame and of the idle time until the next one (None: there is none)."""
-        working = self.totals.total * self.frame_us
-        idle_us = 1e6 / frames_per_second - self.frame_us if frames_per_second else 0.0
-        return working + self.idle_mw * max(0.0, idle_us)
+    @property
+    def energy_nj(self) -> float:
+        """Energy of a frame at full speed; until a later one comes, `idle_mw` goes on."""
+        return self.totals.total * self.frame_us
 
     def to_json(self) -> dict[str, Any]:
         """The content of power.json."""
@@ -86,7 +85,7 @@ class Power:
             "total_mw": self.totals.total,
             "powers_mw": asdict(self.totals),
             "idle_mw": self.idle_mw,
-            "energy_nj": self.energy_nj(),
+            "energy_nj": self.energy_nj,
             "components": [{"name": name, **asdict(watts)} for name, watts in self.components.items()],
         }
 

@@ -101,11 +101,11 @@ def _ecp5_cells(cell: str, count: int) -> Resources | None:
 
 XCUP = Target("xcup", _xcup_commands, _xcup_cells)
 ECP5 = Target("ecp5", _ecp5_commands, _ecp5_cells)
+FPGAS = {it.name: it for it in (XCUP, ECP5)}
 
 
 def target(name: str) -> Target:
     """The target of that name; ConfigError if there is none."""
-    known = {it.name: it for it in (XCUP, ECP5)}
-    if name not in known:
-        raise ConfigError(f"there is no target {name!r}", f"there are: {', '.join(known)}")
-    return known[name]
+    if name not in FPGAS:
+        raise ConfigError(f"there is no target {name!r}", f"there are: {', '.join(FPGAS)}")
+    return FPGAS[name]

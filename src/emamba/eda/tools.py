@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from emamba.eda.compiler import COMPILERS
+from emamba.eda.opensta import HINT as OPENSTA
 from emamba.eda.process import run
 from emamba.errors import ToolError
 
@@ -23,7 +24,7 @@ _PROGRAMS = (
     ("C compiler", COMPILERS, "verify and measure the C", "install a C compiler, on Debian or Ubuntu: apt install gcc"),
     ("C++ compiler", ("g++",), "verify the circuit", "install a C++ compiler, on Debian or Ubuntu: apt install g++"),
     ("make", ("make",), "verify the circuit", "install make, on Debian or Ubuntu: apt install make"),
-    ("OpenSTA", ("sta",), "timing and power in silicon", "install OpenSTA, on Debian or Ubuntu: apt install opensta"),
+    ("OpenSTA", ("sta",), "the clock in silicon", OPENSTA),
     ("size", ("size",), "measure the C", "install binutils, on Debian or Ubuntu: apt install binutils"),
 )
 _OPTIONAL = ("OpenSTA",)

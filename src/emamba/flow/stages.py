@@ -169,8 +169,9 @@ def synth(
     such target, if its liberty file is none or lacks what is needed, or for what it cannot do.
     """
     from emamba.eda import pdk
+    from emamba.eda.targets import FPGAS
 
-    fpga, chosen = target in ("xcup", "ecp5"), {"target": target, "route": route}
+    fpga, chosen = target in FPGAS, {"target": target, "route": route}
     if route and target != "ecp5":
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
     if fpga and (gates or clock_mhz):

@@ -23,11 +23,11 @@ from emamba.rtl.serial_scan import STEPS
 SKID, FIFO, FORK, WIDEN, NARROW, REPLAY = range(6)
 ELEMENTWISE, POOL, CONVOLUTION, LINEAR, RANGE_NORM, SCAN, SERIAL_SCAN = range(6, 13)
 
-SIZES = """end most room readers ratio count times sources silent frame steps token_beats tokens ahead columns rows
+_SIZES = """end most room readers ratio count times sources silent frame steps token_beats tokens ahead columns rows
 words groups period states channels""".split()  # noqa: SIM905 - a list of words reads best as words
 _REGISTERS = """beats advance full level read waiting at left filled time seen stored step beat done place row column
 slot state channel active given arrived known complete looked_up""".split()  # noqa: SIM905
-PART = np.dtype([(name, np.int64) for name in ("kind", "one", *SIZES, *_REGISTERS)])
+PART = np.dtype([(name, np.int64) for name in ("kind", "one", *_SIZES, *_REGISTERS)])
 
 _LAST_SLOT = STEPS - 1
 
