@@ -132,14 +132,13 @@ def add(op: Add, left: Integers, right: Integers) -> Integers:
 
 def scan(op: Scan, x: Integers, delta: Integers, b: Integers, c: Integers) -> Integers:
     """x, delta [batch, time, channels]; b, c [batch, time, states] -> [batch, time, channels]."""
-    driven = (delta * x)[..., None]
+    rate, state = op.rate.T[:, None, :], np.zeros((op.states, len(x), op.channels), dtype=np.int64)
     skipped = round_shift(op.skip * x, op.skip_shift)
-    state = np.zeros((len(x), op.channels, op.states), dtype=np.int64)
     readout = np.empty_like(x)
-    for t in range(x.shape[1]):
-        argument = requantize(delta[:, t, :, None] * op.rate, op.argument_shift, op.decay.domain)
-        drive = round_shift(driven[:, t] * b[:, t, None, :], op.drive_shift)
+    for t in range(x.shape[1]):  # channels last, because there are few states: the innermost loop should be long
+        argument = requantize(delta[:, t] * rate, op.argument_shift, op.decay.domain)
+        drive = round_shift(delta[:, t] * x[:, t] * b[:, t].T[..., None], op.drive_shift)
         total = saturate(op.decay(argument) * state + drive, op.compute)
         state = requantize(total, op.decay_fraction, op.state)
-        readout[:, t] = (state * c[:, t, None, :]).sum(axis=2)
+        readout[:, t] = (state * c[:, t].T[..., None]).sum(axis=0)
     return requantize(readout + skipped, op.shift, op.dtype)

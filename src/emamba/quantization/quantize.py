@@ -19,7 +19,7 @@ from emamba.quantization.calibration import Scales, calibrate
 from emamba.quantization.finetuning import finetune
 from emamba.quantization.lowering import lower
 from emamba.quantization.streams import lowerable
-from emamba.training import Epoch, Progress, scored, silent
+from emamba.training import Epoch, Progress, on_threads, scored, silent
 from emamba.training import evaluate as evaluate_real
 
 
@@ -103,7 +103,8 @@ def calibrated(model: Mamba, config: Config, dataset: Dataset) -> Scales:
     """Scales for `model` from the `quantization.calibration_frames` training images that the seed draws."""
     chosen = np.random.default_rng(config.training.seed).permutation(len(dataset.train.targets))
     images = dataset.train.images[chosen[: config.quantization.calibration_frames]]
-    return calibrate(model, frames(images, config.data), config.quantization)
+    with on_threads(config.training.threads):
+        return calibrate(model, frames(images, config.data), config.quantization)
 
 
 def evaluate(graph: Graph, split: Split, task: Task, choice: DataConfig) -> float:

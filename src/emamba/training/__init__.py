@@ -1,7 +1,7 @@
 """Optimisers, loops, checkpoints, metrics."""
 
 from emamba.training.checkpoint import load_checkpoint, save_checkpoint
-from emamba.training.loop import Epoch, Fit, Places, Progress, fit, reproducible, silent
+from emamba.training.loop import Epoch, Fit, Places, Progress, fit, on_threads, reproducible, silent
 from emamba.training.memory import recall, remember
 from emamba.training.metrics import evaluate, outputs, score, scored
 from emamba.training.objective import Teacher, seen
@@ -18,6 +18,7 @@ __all__ = [
     "fit",
     "inherit",
     "load_checkpoint",
+    "on_threads",
     "outputs",
     "recall",
     "remember",

@@ -12,6 +12,7 @@ from torch import nn
 
 from emamba.config import DataConfig
 from emamba.data import Images, Split, Targets, Task, frames
+from emamba.training.loop import on_threads
 
 Judged = NDArray[np.float64]
 
@@ -61,11 +62,15 @@ def evaluate(model: nn.Module, split: Split, task: Task, choice: DataConfig) -> 
 
 @torch.no_grad()
 def outputs(model: nn.Module, images: Images, choice: DataConfig) -> np.ndarray:
-    """What `model` gives for `images`: [n, outputs] or [n, tokens, outputs] float32."""
+    """What `model` gives for `images`: [n, outputs] or [n, tokens, outputs] float32; on one thread.
+
+    More of them gain little on so few images at a time, and where others use the cores they wait for each other.
+    """
     training = model.training
     model.eval()  # no dropout, and batch norms as training left them
-    parts = range(0, len(images), _BATCH)
-    found = [model(torch.from_numpy(frames(images[part : part + _BATCH], choice))).numpy() for part in parts]
+    parts = [images[part : part + _BATCH] for part in range(0, len(images), _BATCH)]
+    with on_threads(1):
+        found = [model(torch.from_numpy(frames(part, choice))).numpy() for part in parts]
     model.train(training)
     return np.concatenate(found)
 
