@@ -141,6 +141,10 @@ def test_a_wrong_value_is_named_with_its_place(line, where, got):
     assert error.hint == f"change {where} there"
 
 
+def test_weights_that_are_loaded_cannot_be_packed():
+    assert "packing has to be off" in refused('name = "toy"\nhardware = {weights = "ram", packing = true}').message
+
+
 @pytest.mark.parametrize("name", ["", "A", "two words", "../up", "x__y", "x_", "9", "x" * 41])
 def test_a_name_that_could_not_name_a_module_is_refused(name):
     assert "name: " in refused(f'name = "{name}"').message

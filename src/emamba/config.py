@@ -251,6 +251,12 @@ class HardwareConfig(Section):
     weights: Literal["rom", "ram"] = "rom"
     packing: bool = False
 
+    @model_validator(mode="after")
+    def _what_is_loaded_is_not_packed(self) -> Self:
+        if self.packing and self.weights == "ram":
+            raise ValueError("packing has to be off (--no-packing) where weights are in ram, each loaded alone")
+        return self
+
 
 class VerifyConfig(Section):
     """How golden, C and RTL are compared: on how many test frames (0: all), of how many every tensor; random stalls."""

@@ -65,6 +65,7 @@ def test_a_latency_is_met_in_simulation(toy_run):
         {"multipliers": 90, "latency": 9},
         {"interval": 2},
         {"interval": 1 << 17},
+        {"weights": "ram", "packing": True},
     ],
 )
 def test_a_wish_that_cannot_be_met_leaves_the_recipe_alone(toy_run, wish):

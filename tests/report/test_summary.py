@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -20,8 +21,8 @@ from emamba.report.summary import (
 
 LABELS = [
     "Accuracy, float", "Accuracy, approximated", "Accuracy, post-training integers", "Accuracy, integers",
-    "Parameters", "Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers", "LUT", "FF", "DSP", "BRAM",
-    "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
+    "Parameters", "Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers busy", "Multipliers",
+    "LUT", "FF", "DSP", "BRAM", "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
 ]  # fmt: skip
 
 
@@ -39,6 +40,7 @@ def test_values(results):
     assert values["Cycles a frame"] == "360"
     assert values["Latency, cycles"] == "409"
     assert values["Frames a second"] == f"{100e6 / 360:,.0f}"
+    assert re.fullmatch(r"\d+ %", values["Multipliers busy"])
     assert values["Multipliers"] == "6"
     assert values["BRAM"] == "1.5"
     assert values["Constants, bytes"] == "12,345"
@@ -89,14 +91,17 @@ def test_stalls_are_told(results):
     assert "random stalls" in rows(stalled)["Mismatches"].note
 
 
+SPEED = ["Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers busy"]
+
+
 @pytest.mark.parametrize(
     ("stage", "verb", "labels"),
     [
         ("training", "train", ["Parameters"]),
         ("quantization", "quantize", ["Accuracy, post-training integers", "Accuracy, integers"]),
         ("firmware", "emit", ["Code, bytes", "Constants, bytes", "RAM, bytes"]),
-        ("rtl", "emit", ["Multipliers"]),
-        ("verify", "verify", ["Cycles a frame", "Latency, cycles", "Frames a second", "Mismatches"]),
+        ("rtl", "emit", ["Multipliers busy", "Multipliers"]),
+        ("verify", "verify", [*SPEED, "Mismatches"]),
         ("synth", "synth", ["LUT", "FF", "DSP", "BRAM"]),
     ],
 )

@@ -2,25 +2,11 @@ from dataclasses import astuple
 
 import pytest
 
-from emamba.errors import ConfigError
-from emamba.rtl.explore import Point, beats, best, front, worthwhile_intervals
-from emamba.rtl.solver import fewest_multipliers
-from emamba.rtl.wishes import solve
+from emamba.rtl.explore import Point, beats, best, front
+from emamba.rtl.wishes import solve, worthwhile_intervals
 from networks import random_network
 
 GRAPH = random_network(0).graph
-
-
-def test_every_shorter_interval_needs_more_multipliers():
-    intervals = worthwhile_intervals(GRAPH)
-    needed = [fewest_multipliers(GRAPH, interval) for interval in intervals]
-    assert intervals == sorted(set(intervals))
-    assert needed == sorted(set(needed), reverse=True)
-    for interval, multipliers in zip(intervals, needed, strict=True):
-        try:
-            assert fewest_multipliers(GRAPH, interval - 1) > multipliers
-        except ConfigError:
-            assert interval == intervals[0]
 
 
 def test_a_front_has_no_point_that_another_one_beats():

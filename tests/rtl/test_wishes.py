@@ -9,7 +9,7 @@ from emamba.graph import Pool
 from emamba.rtl import wishes
 from emamba.rtl.performance import performance
 from emamba.rtl.solver import fewest_multipliers, fold
-from emamba.rtl.wishes import fastest, interval_of_rate, shortest_latency, solve
+from emamba.rtl.wishes import fastest, interval_of_rate, shortest_latency, solve, worthwhile_intervals
 from networks import random_network
 
 
@@ -42,11 +42,18 @@ def test_a_wish_for_latency_is_met_without_more_multipliers_than_it_takes():
 
 
 def test_a_latency_that_no_design_has_is_refused_with_one_that_is_possible():
-    with pytest.raises(ConfigError, match="a latency of 50 cycles at an interval of 24") as caught:
-        solve(GRAPH, 24, 50)
-    possible = int(caught.value.hint.split()[4])
-    assert possible < 170
+    with pytest.raises(ConfigError, match="a latency of 20 cycles at an interval of 24 or less") as caught:
+        solve(GRAPH, 24, 20)
+    possible = int(caught.value.hint.split()[2])
+    assert 20 < possible < 60
     assert latency(solve(GRAPH, 24, possible), 24) <= possible
+
+
+def test_a_latency_may_need_a_shorter_interval():
+    at_24 = shortest_latency(GRAPH, 24, 1)
+    found = solve(GRAPH, 24, at_24 - 10)
+    assert latency(found, 24) <= at_24 - 10
+    assert performance(GRAPH, found).cycles_per_frame < performance(GRAPH, fold(GRAPH, 24)).cycles_per_frame
 
 
 @pytest.mark.parametrize("packing", [False, True])
@@ -71,8 +78,29 @@ def test_frames_a_second_become_cycles_a_token():
     assert interval_of_rate(GRAPH, 1e6, 100) == 20
     assert interval_of_rate(GRAPH, 0.99e6, 100) == 20
     assert interval_of_rate(GRAPH, 1.01e6, 100) == 19
-    with pytest.raises(ConfigError, match="leave no cycle each"):
+    with pytest.raises(ConfigError, match="leave no cycles for each, where 1 are needed") as caught:
         interval_of_rate(GRAPH, 21e6, 100)
+    assert "at most 20,000,000 frames" in caught.value.hint
+    assert interval_of_rate(GRAPH, 20e6, 100) == 1
+
+
+def test_a_slow_rate_has_the_smallest_design():
+    slowest = interval_of_rate(GRAPH, 0.001, 100)
+    assert slowest == worthwhile_intervals(GRAPH)[-1] < 1000
+    assert fewest_multipliers(GRAPH, slowest) == fewest_multipliers(GRAPH, 1 << 20)
+
+
+def test_every_shorter_interval_needs_more_multipliers():
+    graph = random_network(0).graph
+    intervals = worthwhile_intervals(graph)
+    needed = [fewest_multipliers(graph, interval) for interval in intervals]
+    assert intervals == sorted(set(intervals))
+    assert needed == sorted(set(needed), reverse=True)
+    for interval, multipliers in zip(intervals, needed, strict=True):
+        try:
+            assert fewest_multipliers(graph, interval - 1) > multipliers
+        except ConfigError:
+            assert interval == intervals[0]
 
 
 def test_a_network_without_a_pool_can_be_hastened_by_its_lanes_alone():

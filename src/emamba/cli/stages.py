@@ -12,7 +12,7 @@ from emamba import flow
 from emamba.cli.options import DataDir, Folder, Force, Json, Recipe, Run, Seed, run_folder
 from emamba.cli.output import finish, front_table, listener, print_columns, print_table
 from emamba.config import Config, load_config, seeded
-from emamba.errors import ToolError
+from emamba.errors import ConfigError, ToolError
 
 verbs = typer.Typer()
 
@@ -93,7 +93,7 @@ def emit(run: Run, force: Force = False, as_json: Json = False) -> None:
 @verbs.command()
 def build(
     run: Run,
-    interval: Annotated[int | None, typer.Option(min=1, help="Cycles between two tokens.")] = None,
+    interval: Annotated[int | None, typer.Option(min=3, help="Cycles between two tokens.")] = None,
     fps: Annotated[float | None, typer.Option(min=0.001, help="Frames a second at the clock.")] = None,
     multipliers: Annotated[int | None, typer.Option(min=1, help="At most: the fastest design within.")] = None,
     latency: Annotated[int | None, typer.Option(min=1, help="Cycles from first beat in to last beat out.")] = None,
@@ -123,7 +123,7 @@ def weights(
 
 @verbs.command()
 def explore(run: Run, force: Force = False, as_json: Json = False) -> None:
-    """All accelerators worth having, from fast to small, by the cost model; explore.svg shows them."""
+    """A front of accelerators, from fast to small, by the cost model; explore.svg shows them."""
     with listener() as told:
         designs = flow.explore(run, force, told)
     if as_json:
@@ -137,6 +137,7 @@ def explore(run: Run, force: Force = False, as_json: Json = False) -> None:
 def verify(
     run: Run,
     frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: the recipe's]")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All test frames, whatever the recipe says.")] = False,
     stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
     data_dir: DataDir = None,
@@ -144,8 +145,10 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Prove that golden executor, C and Verilog give the same integers."""
+    if every and frames:
+        raise ConfigError(f"--all and --frames {frames} contradict each other", "give one of them")
     with listener() as told:
-        results = flow.verify(run, frames, stalls, seed, force, told, data_dir)
+        results = flow.verify(run, 0 if every else frames, stalls, seed, force, told, data_dir)
     finish(run, results, as_json, "Speed", "Proof")
 
 

@@ -37,18 +37,17 @@ def build(
 
     Wish for one of: `interval` in cycles a token, `fps` frames a second at the clock, `multipliers` at most. On top
     of the first two, `latency` in cycles. `weights` are in "rom", or in "ram" that others can be loaded into; with
-    `packing` pairs of products share DSP blocks. By themselves these two leave the speed as it is. The wish becomes
-    the section [hardware] of the run's recipe.
+    `packing` pairs of products share DSP blocks. These two, and the clock alone, leave the speed as it is. The wish
+    becomes the section [hardware] of the run's recipe.
     ConfigError, and the recipe stays as it was, if no design meets the wish.
     """
     config, graph = recipe(run), load(run / "graph.json")
-    clock = clock_mhz or config.hardware.clock_mhz
     speed = interval, fps, multipliers, latency
-    given = {"weights": weights, "packing": packing}
+    given = {"weights": weights, "packing": packing, "clock_mhz": clock_mhz}
     form = {name: getattr(config.hardware, name) if wish is None else wish for name, wish in given.items()}
     kept = any(wish is not None for wish in given.values()) and not any(wish is not None for wish in speed)
-    wished = {} if kept else _wished(graph, *speed, clock, bool(form["packing"]))
-    start(run, _with_hardware(config, {**wished, "clock_mhz": clock, **form}))
+    wished = {} if kept else _wished(graph, *speed, form["clock_mhz"], bool(form["packing"]))
+    start(run, _with_hardware(config, {**wished, **form}))
     try:
         return emit(run, force, listener)
     except ConfigError:
@@ -83,7 +82,7 @@ def weights(run: Path, other: Path, path: Path | None = None) -> Path:
 
 
 def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list[dict[str, Any]]:
-    """explore.json and explore.svg: the designs that no other one beats in every respect, from the cost model.
+    """explore.json and explore.svg: designs, none of which beats another in every respect, by the cost model.
 
     Weights and packing are those of the recipe. Gives for each design, fastest first: cycles a frame, latency,
     multipliers, LUTs, memory bits, DSP blocks, and how to ask for it.

@@ -130,13 +130,12 @@ def verify(
 ) -> Results:
     """Proof that golden executor, C and Verilog agree, as they are in the folder. Gives verify.json's content.
 
-    C and Verilog are emitted first if they never were. The first `frames` test frames (default: as many as the
-    recipe says, at least 2), or the test vectors of a model of the zoo where its data are not; with `stalls` (default:
-    as the recipe says) a second time under random stalls of that `seed`. MismatchError names the first difference;
-    what an earlier verification left is then removed. Says how fast the simulation was.
+    C and Verilog are emitted first if they never were. The first `frames` test frames (0: all; default: as many as
+    the recipe says; at least 2), or the test vectors of a model of the zoo where its data are not; with `stalls`
+    (default: as the recipe says) a second time under random stalls of that `seed`. MismatchError names the first
+    difference; what an earlier verification left is then removed. Says how fast the simulation was.
     """
-    if frames is None:
-        frames = recipe(run).verify.frames or None
+    frames = (recipe(run).verify.frames if frames is None else frames) or None
     if frames is not None and frames < 2:
         raise ConfigError(f"{frames} frames to verify", "give 2 or more: a rate needs two")
     chosen = {"frames": frames, "stalls": recipe(run).verify.stalls if stalls is None else stalls, "seed": seed}

@@ -8,7 +8,7 @@ from emamba.config import CurveConfig, MambaConfig
 from emamba.graph import parameter_count
 from emamba.report import silicon
 from emamba.report.occupancy import overall
-from emamba.report.results import Results
+from emamba.report.results import Results, Rtl, Verification
 from emamba.report.scores import FORMS, measure, scores, subjects_without_labels, validation
 
 COMMANDS = {"train": "emamba train RECIPE --run RUN"} | {
@@ -142,7 +142,7 @@ def _score_notes(results: Results) -> dict[str, str]:
 
 
 def _speed(results: Results) -> list[Row]:
-    labels = ("Cycles a frame", "Latency, cycles", "Frames a second")
+    labels = ("Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers busy")
     rate = frames_per_second(results)
     if results.verify is None or rate is None:
         return [Row(label, NOTHING, not_run("verify")) for label in labels]
@@ -152,7 +152,14 @@ def _speed(results: Results) -> list[Row]:
         Row(labels[0], number(results.verify.cycles_per_frame), f"simulated; asked: {interval} a token{tokens}"),
         Row(labels[1], number(results.verify.latency_cycles), "simulated; first beat in to last beat out, first frame"),
         Row(labels[2], f"{rate:,.0f}", f"at the stated {clock_mhz(results):g} MHz, {_backing(results)}"),
+        _use(labels[3], results.verify, results.rtl),
     ]
+
+
+def _use(label: str, verify: Verification, rtl: Rtl | None) -> Row:
+    if rtl is None:
+        return Row(label, NOTHING, not_run("emit"))
+    return Row(label, percent(overall(verify, rtl), 0), "of all cycles, once the pipeline is full; simulated")
 
 
 def _backing(results: Results) -> str:
@@ -168,10 +175,8 @@ def _hardware(results: Results) -> list[Row]:
     if results.rtl is None:
         multipliers = Row("Multipliers", NOTHING, not_run("emit"))
     else:
-        note = f"in {len(results.rtl.stages)} stages"
-        if results.verify:
-            note += f"; {percent(overall(results.verify, results.rtl), 0)} of them busy once the pipeline is full"
-        multipliers = Row("Multipliers", number(sum(s.multipliers for s in results.rtl.stages)), note)
+        count = sum(stage.multipliers for stage in results.rtl.stages)
+        multipliers = Row("Multipliers", number(count), f"in {len(results.rtl.stages)} stages")
     return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM")), *_clock(results)]
 
 

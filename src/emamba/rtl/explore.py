@@ -1,17 +1,17 @@
-"""All designs worth having of a graph, from the cost model alone."""
+"""A front of designs of a graph, from fast to small, from the cost model alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from itertools import product
-from math import ceil
 
 from emamba.errors import ConfigError
 from emamba.graph import Graph
 from emamba.rtl.estimate import estimate
-from emamba.rtl.folding import Folding, candidates
-from emamba.rtl.solver import fewest_multipliers, fold, tokens_read
+from emamba.rtl.folding import Folding
+from emamba.rtl.solver import fold
+from emamba.rtl.wishes import worthwhile_intervals
 
 Progress = Callable[[int, int, str], None]
 Foldings = dict[str, Folding]
@@ -32,7 +32,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Explored:
-    """A point, the wishes `rtl.solve` makes it from, and what else there is to know about it."""
+    """A point, and what else there is to know about it.
+
+    For its interval and latency `rtl.solve` gives this design, or another with no more multipliers.
+    """
 
     point: Point
     interval_cycles: int
@@ -47,10 +50,10 @@ def front(
     packing: bool = False,
     loadable: bool = False,
 ) -> list[Explored]:
-    """The designs that no other one beats in every respect, fastest first.
+    """Of many designs, those that no other of them beats in every respect, fastest first.
 
-    One for each interval at which fewer multipliers do, for tails as long as a frame and as an interval, small and
-    in haste. With `packing` products share multiplications, or weights are `loadable`.
+    There is one for each interval at which fewer multipliers do, for tails as long as a frame, as an interval and
+    between these, small and in haste. With `packing` products share multiplications, or weights are `loadable`.
     """
     intervals, found = worthwhile_intervals(graph), dict[Point, Explored]()
     for done, interval in enumerate(intervals):
@@ -59,22 +62,6 @@ def front(
             made = _explored(graph, interval, foldings, loadable)
             found.setdefault(made.point, made)
     return [found[point] for point in best(list(found))]
-
-
-def worthwhile_intervals(graph: Graph) -> list[int]:
-    """The intervals that need fewer multipliers than any shorter one, shortest first."""
-    cycles = {
-        ceil(folding.cycles * tokens_read(graph, op) / graph.tokens)
-        for op in graph.operations
-        for folding in candidates(graph, op)
-    }
-    kept: dict[int, int] = {}  # multipliers -> the first interval
-    for interval in sorted(cycles):
-        try:
-            kept.setdefault(fewest_multipliers(graph, interval), interval)
-        except ConfigError:  # too short for a stage
-            continue
-    return list(kept.values())
 
 
 def best(points: Sequence[Point]) -> list[Point]:
@@ -91,7 +78,7 @@ def beats(other: tuple[float, ...], point: tuple[float, ...]) -> bool:
 def _designs(graph: Graph, interval: int, packing: bool) -> list[Foldings]:
     """The different designs for an interval."""
     found: list[Foldings] = []
-    for tail, haste in product((None, interval), _HASTES):
+    for tail, haste in product((None, round(interval * graph.tokens**0.5), interval), _HASTES):
         try:
             foldings = fold(graph, interval, tail, haste, packing)
         except ConfigError:  # the tail cannot be that short

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil
+from operator import add, attrgetter
 
 import numpy as np
 
@@ -42,10 +43,10 @@ class Cost:
     pairs: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        return Cost(*map(add, _values(self), _values(other)))
 
     def __mul__(self, count: int) -> Cost:
-        return Cost(*(getattr(self, field.name) * count for field in fields(self)))
+        return Cost(*(value * count for value in _values(self)))
 
     @property
     def dsp(self) -> int:
@@ -69,6 +70,9 @@ class Cost:
         All designs that it compares have the same multipliers; a DSP block that pairs save is taken off.
         """
         return self.lut + self.register_bits + (self.ram_bits + self.copied_bits) / 32 - _DSP * self.pairs
+
+
+_values = attrgetter(*(field.name for field in fields(Cost)))  # as tuples: the solver adds costs very often
 
 
 def total(costs: Sequence[Cost]) -> Cost:

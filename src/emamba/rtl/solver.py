@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import lcm
 
 import numpy as np
@@ -72,8 +73,13 @@ def _choices(graph: Graph, op: Operation, cycles: int, packing: bool = False) ->
 
 def _stage(graph: Graph, op: Operation, choices: Sequence[Folding], haste: float) -> Term:
     """What the stage of `op` costs, by its folding."""
-    costs = [cost.stage(graph, op, folding).area + haste * _wait(graph, op, folding) for folding in choices]
+    costs = [_area(graph, op, folding) + haste * _wait(graph, op, folding) for folding in choices]
     return Term((op.name,), np.array(costs))
+
+
+@lru_cache(1 << 14)  # designs for other wishes have the same foldings
+def _area(graph: Graph, op: Operation, folding: Folding) -> float:
+    return cost.stage(graph, op, folding).area
 
 
 def _wait(graph: Graph, op: Operation, folding: Folding) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import partial
+from math import ceil
 
 from emamba.errors import ConfigError
 from emamba.graph import Graph
@@ -24,35 +25,68 @@ HASTES = (0.0, 1.0, 4.0, 16.0)
 
 
 def solve(graph: Graph, interval_cycles: int, latency_cycles: int = 0, packing: bool = False) -> Foldings:
-    """The smallest design that takes a token every `interval_cycles`, with a latency of at most `latency_cycles`.
+    """A small design that takes a token every `interval_cycles`, or faster, with a latency of at most `latency_cycles`.
 
-    Without a wish for latency (0) it is the smallest one there is (`solver.fold`). With one, the tail, which is what
-    follows a pool, is as long as it may be, so that it has the fewest multipliers; of the designs for `HASTES`
-    that are in time the smallest one is taken. With `packing`, products share multiplications. ConfigError if no
-    design is in time, however short the tail.
+    Without a wish for latency (0) it is the smallest one for the interval (`solver.fold`). With one, the tail, which is
+    what follows a pool, is as long as it may be, so that it has the fewest multipliers; of the designs for `HASTES`
+    that are in time the smallest one is taken. Where none is, shorter intervals are tried, the longest first. With
+    `packing`, products share multiplications. ConfigError if no design is in time, however short interval and tail.
     """
     if not latency_cycles:
         return fold(graph, interval_cycles, packing=packing)
+    if found := _in_time(graph, interval_cycles, latency_cycles, packing):
+        return found
+    least = _with_shortest_tail(graph, interval_cycles, packing)
+    shorter = [interval for interval in worthwhile_intervals(graph) if interval < interval_cycles]
+    for interval in reversed(shorter):
+        least = _with_shortest_tail(graph, interval, packing)
+        if least <= latency_cycles and (found := _in_time(graph, interval, latency_cycles, packing)):
+            return found
+    fact = f"a latency of {latency_cycles} cycles at an interval of {interval_cycles} or less: no design found"
+    raise ConfigError(fact, f"wish for {least} cycles or more")
+
+
+def _in_time(graph: Graph, interval_cycles: int, latency_cycles: int, packing: bool) -> Foldings | None:
+    """The smallest of the designs with the longest tail that are in time."""
     for tail in reversed(_tails(graph, interval_cycles)):
         designs = _designs(graph, interval_cycles, tail, packing)
-        in_time = [it for it in designs if performance(graph, it).latency_cycles <= latency_cycles]
-        if in_time:
-            return min(in_time, key=lambda foldings: _area(graph, foldings))
-    fact = f"a latency of {latency_cycles} cycles at an interval of {interval_cycles}: no design found"
-    least = shortest_latency(graph, interval_cycles, _tails(graph, interval_cycles)[0], packing)
-    raise ConfigError(fact, f"wish for at least {least} cycles, or for a shorter interval")
+        found = [it for it in designs if performance(graph, it).latency_cycles <= latency_cycles]
+        if found:
+            return min(found, key=lambda foldings: _area(graph, foldings))
+    return None
 
 
 def interval_of_rate(graph: Graph, frames_per_second: float, clock_mhz: float) -> int:
-    """The longest interval in cycles that keeps `frames_per_second`; ConfigError if that is less than a cycle."""
+    """The longest interval in cycles that keeps `frames_per_second`, and that makes a difference.
+
+    ConfigError if it is shorter than any design can have.
+    """
+    known = worthwhile_intervals(graph)
     interval = int(clock_mhz * 1e6 / frames_per_second) // graph.tokens
-    if interval < 1:
+    if interval < known[0]:
         fact = (
-            f"{frames_per_second:g} frames of {graph.tokens} tokens a second at {clock_mhz:g} MHz leave no cycle each"
+            f"{frames_per_second:g} frames of {graph.tokens} tokens a second at {clock_mhz:g} MHz leave "
+            f"{interval or 'no'} cycles for each, where {known[0]} are needed"
         )
-        most = clock_mhz * 1e6 / graph.tokens
+        most = clock_mhz * 1e6 / (graph.tokens * known[0])
         raise ConfigError(fact, f"wish for at most {most:,.0f} frames a second, or give a faster clock")
-    return interval
+    return min(interval, known[-1])
+
+
+def worthwhile_intervals(graph: Graph) -> list[int]:
+    """The intervals that need fewer multipliers than any shorter one, shortest first."""
+    cycles = {
+        ceil(folding.cycles * tokens_read(graph, op) / graph.tokens)
+        for op in graph.operations
+        for folding in candidates(graph, op)
+    }
+    kept: dict[int, int] = {}  # multipliers -> the first interval
+    for interval in sorted(cycles):
+        try:
+            kept.setdefault(fewest_multipliers(graph, interval), interval)
+        except ConfigError:  # too short for a stage
+            continue
+    return list(kept.values())
 
 
 def fastest(graph: Graph, multipliers: int, packing: bool = False) -> tuple[int, int]:
@@ -75,6 +109,10 @@ def shortest_latency(graph: Graph, interval_cycles: int, tail_cycles: int, packi
     """The least latency of the designs for `HASTES`."""
     designs = _designs(graph, interval_cycles, tail_cycles, packing)
     return min(performance(graph, foldings).latency_cycles for foldings in designs)
+
+
+def _with_shortest_tail(graph: Graph, interval_cycles: int, packing: bool) -> int:
+    return shortest_latency(graph, interval_cycles, _tails(graph, interval_cycles)[0], packing)
 
 
 def _designs(graph: Graph, interval_cycles: int, tail_cycles: int, packing: bool) -> list[Foldings]:

@@ -60,7 +60,7 @@ def costs(graph: Graph, config: Config) -> dict[str, float]:
     """Every cost of `COSTS` for the accelerator of `graph` that the recipe asks for; ConfigError if there is none."""
     hardware = config.hardware
     foldings = solve(graph, hardware.interval_cycles, hardware.latency_cycles, hardware.packing)
-    made = estimate(graph, foldings)
+    made = estimate(graph, foldings, hardware.weights == "ram")
     total, speed = made.total, made.performance
     return {
         "multipliers": total.multipliers,
