@@ -6,7 +6,7 @@ import pytest
 
 from emamba.config import parse_config
 from emamba.report.results import Gates, Power, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, power, rows
+from emamba.report.silicon import area, clock, power, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -60,3 +60,29 @@ def test_what_has_not_run_has_no_row():
     all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN))
     assert len(all_rows) == 6
     assert len(rows(replace(none, silicon=FOUND))) == 1
+
+
+def test_what_is_scaled_to_22_nm_is_marked_and_stands_beside_the_published_chip():
+    """3.7536 um2 become 0.19968; 80 nJ of 20 mW, of which 1 mW leaks, become 0.2306 times (0.8 / 1.6)^2 of 76."""
+    area, energy = scaled(replace(FOUND, target="sky130", voltage=1.6), TAKEN)
+    assert area[:2] == ("Area scaled to 22 nm, mm2", "0.00525 to 0.00594")
+    assert energy[:2] == ("Energy a frame scaled to 22 nm, nJ", "4.38 to 9.2")
+    for _, _, note in (area, energy):
+        assert note.startswith("scaled from sky130, not measured; ")
+    assert area[2].endswith("published chip: 0.35")
+    assert energy[2].endswith("published chip: 125, derived from 13.49 mW and 928 cycles")
+    assert "1.6 to 0.8 V" in energy[2]
+    assert len(scaled(replace(FOUND, target="sky130"), None)) == 1
+
+
+def test_only_mars_in_a_known_library_is_scaled():
+    """The published chip is for MARS; nothing is known of how another library compares with 22 nm."""
+    known, digits = replace(FOUND, target="sky130"), Results(parse_config('name = "none"'), power=TAKEN)
+    mars = replace(digits, config=parse_config('name = "none"\ndata.name = "mars"'))
+    labels = [label for label, _, _ in rows(replace(mars, silicon=known))]
+    assert [label for label in labels if "22 nm" in label] == [
+        "Area scaled to 22 nm, mm2",
+        "Energy a frame scaled to 22 nm, nJ",
+    ]
+    assert not [label for label, _, _ in rows(replace(digits, silicon=known)) if "22 nm" in label]
+    assert not [label for label, _, _ in rows(replace(mars, silicon=FOUND)) if "22 nm" in label]

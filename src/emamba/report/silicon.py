@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
 from emamba.report.results import Power, Results, Silicon, Timing
 
 SLOW_FPS = 30
@@ -18,6 +19,8 @@ def rows(results: Results) -> list[tuple[str, str, str]]:
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
     if results.silicon and results.power:
         found += power(results.power, results.silicon)
+    if results.silicon and results.config.data.name == "mars":
+        found += scaled(results.silicon, results.power)
     return found
 
 
@@ -49,6 +52,28 @@ def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
         ("Idle power, mW", f"{it.idle_mw:.3g}", "the clock runs, no frame comes"),
         ("Energy a frame, nJ", f"{it.energy_nj:,.4g}", note),
     ]
+
+
+def scaled(it: Silicon, power: Power | None) -> list[tuple[str, str, str]]:
+    """Area and energy at 22 nm beside the published chip, which is for MARS; none for a library without a road."""
+    if it.target not in ROADS:
+        return []
+    chip, area = Chip(), _ends(area_22nm(it.target, it.area_um2 / 1e6))
+    marked = f"scaled from {it.target}, not measured; lowest and highest of the roads from {', '.join(ROADS)}"
+    room = "cells without room between them"
+    found = [("Area scaled to 22 nm, mm2", area, f"{marked}; {room}; published chip: {chip.area_mm2}")]
+    if power:
+        dynamic = power.energy_nj * (1 - power.powers_mw["leakage"] / power.total_mw)
+        energy = _ends(energy_22nm(it.target, it.voltage, dynamic))
+        how = f"capacitance with the root of area, {it.voltage:g} to {VOLTAGE} V, without leakage"
+        published = f"{chip.energy_nj:.0f}, derived from {chip.power_mw} mW and {chip.cycles} cycles"
+        note = f"{marked}; {how}; published chip: {published}"
+        found.append(("Energy a frame scaled to 22 nm, nJ", energy, note))
+    return found
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{end:,.3g}" for end in interval)
 
 
 def corner(it: Silicon) -> str:
