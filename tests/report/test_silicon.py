@@ -6,7 +6,7 @@ import pytest
 
 from emamba.config import parse_config
 from emamba.report.results import Gates, Power, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, power, rows, scaled
+from emamba.report.silicon import area, clock, components, power, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -86,3 +86,15 @@ def test_only_mars_in_a_known_library_is_scaled():
     ]
     assert not [label for label, _, _ in rows(replace(digits, silicon=known)) if "22 nm" in label]
     assert not [label for label, _, _ in rows(replace(mars, silicon=FOUND)) if "22 nm" in label]
+
+
+def test_components_stand_on_the_road_with_area_and_energy_that_sum_to_the_whole(cells):
+    found = components(cells)
+    assert [it.name for it in found] == [*(op.name for op in cells.graph.operations), "clock net"]
+    assert sum(sum(it.area.values()) for it in found) == pytest.approx(cells.silicon.area_um2)
+    assert sum(sum(it.energy.values()) for it in found) == pytest.approx(cells.power.energy_nj)
+    assert found[1].area == {"logic": 101.0, "flip-flops": 20.0, "memories": 4.0, "clock": 1.0}
+    assert found[1].energy == {"clock": 1.0, "logic": 2.0, "memories": 0.0, "leakage": 0.5}
+    assert found[-1] == ("clock net", {}, {"clock": 4.0, "logic": 0.0, "memories": 0.0, "leakage": 0.0})
+    assert [it.energy for it in components(replace(cells, power=None))] == [{}] * len(cells.graph.operations)
+    assert components(replace(cells, silicon=None)) == []

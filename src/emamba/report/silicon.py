@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
 from emamba.report.results import Power, Results, Silicon, Timing
+from emamba.report.road import along
 
 SLOW_FPS = 30
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
+
+_AREAS = {"logic": "logic", "registers": "flip-flops", "memory": "memories", "gates": "clock"}
+_ENERGIES = {"clock": "clock", "logic": "logic", "memory": "memories", "leakage": "leakage"}
+
+
+class Component(NamedTuple):
+    """A component in standard cells: um2, and nJ a frame, by kind; no energies where power was not counted."""
+
+    name: str
+    area: dict[str, float]
+    energy: dict[str, float]
+
+
+def components(results: Results) -> list[Component]:
+    """All that has an area or takes power, in the order of the road."""
+    silicon, power = results.silicon, results.power
+    if silicon is None:
+        return []
+    frame_us = power.interval_cycles / power.clock_mhz if power else 0
+    areas = {it.name: {word: getattr(it, kind) for kind, word in _AREAS.items()} for it in silicon.components}
+    energies = {
+        it.name: {word: getattr(it, kind) * frame_us for kind, word in _ENERGIES.items()}
+        for it in (power.components if power else ())
+    }
+    names = sorted({**areas, **energies}, key=along(results.graph))
+    return [Component(name, areas.get(name, {}), energies.get(name, {})) for name in names]
 
 
 def rows(results: Results) -> list[tuple[str, str, str]]:
