@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from emamba.config import parse_config
-from emamba.report.results import Gates, Power, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, components, power, rows, scaled
+from emamba.report.results import Gates, Power, Rate, Results, Silicon, Timing
+from emamba.report.silicon import area, clock, components, power, rate, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -44,21 +44,35 @@ TIMING = Timing(100, 117.6, 1.5, 142, "3 fF a sink, assumed", "scan: 3 cells")
 TAKEN = Power(100, 400, 128, 20.0, {"clock": 5.0, "logic": 14.0, "memory": 0.0, "leakage": 1.0}, 6.0, 80.0, ())
 
 
-def test_energy_goes_on_while_no_frame_comes():
-    """A frame of 4 us takes 80 nJ; the 33.3293 ms until the next of 30 a second cost 6 mW."""
+RATE = Rate(30.0, 16, 200_055.6, 12_503.5)
+
+
+def test_power_is_told_by_kind():
     total, idle, energy = power(TAKEN, FOUND)
     assert total[:2] == ("Power, mW", "20")
     assert total[2].endswith("clock 25%, logic 70%, memory 0%, leakage 5%")
     assert idle[:2] == ("Idle power, mW", "6")
-    assert energy[:2] == ("Energy a frame, nJ", "80")
-    assert energy[2] == "250,000 frames a second; with the idle time of 30 a second 200 uJ"
+    assert energy == ("Energy a frame, nJ", "80", "frame behind frame, 250,000 a second")
+
+
+def test_a_large_energy_is_no_power_of_ten():
+    assert power(replace(TAKEN, energy_nj=13_923.4), FOUND)[2][1] == "13,923"
+
+
+def test_energy_is_told_of_a_token_and_at_a_rate():
+    token, *stated = rate(TAKEN, RATE)
+    assert token == ("Energy a token, nJ", "5", "frame behind frame, 16 tokens each")
+    assert [row[:2] for row in stated] == [
+        ("Energy a frame at 30 a second, nJ", "200,056"),
+        ("Energy a token at 30 a second, nJ", "12,504"),
+    ]
 
 
 def test_what_has_not_run_has_no_row():
     none = Results(parse_config('name = "none"'))
     assert rows(none) == []
-    all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN))
-    assert len(all_rows) == 6
+    all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN, rate=RATE))
+    assert len(all_rows) == 9
     assert len(rows(replace(none, silicon=FOUND))) == 1
 
 

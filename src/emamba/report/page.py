@@ -95,6 +95,7 @@ def to_json(results: Results) -> str:
         "timing": _known(results.timing),
         "gates": _known(results.gates),
         "power": _known(results.power),
+        "rate": _known(results.rate),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
-from emamba.report.results import Power, Results, Silicon, Timing
+from emamba.report.results import Power, Rate, Results, Silicon, Timing
 from emamba.report.road import along
 
-SLOW_FPS = 30
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
 
 _AREAS = {"logic": "logic", "registers": "flip-flops", "memory": "memories", "gates": "clock"}
@@ -48,6 +47,8 @@ def rows(results: Results) -> list[tuple[str, str, str]]:
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
     if results.silicon and results.power:
         found += power(results.power, results.silicon)
+    if results.power and results.rate:
+        found += rate(results.power, results.rate)
     if results.silicon and results.config.data.name == "mars":
         found += scaled(results.silicon, results.power)
     return found
@@ -70,16 +71,24 @@ def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
 
 
 def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
-    """Power and energy while frame follows frame, and at a slower rate."""
+    """Power and energy while frame follows frame."""
     shares = ", ".join(f"{kind} {part / it.total_mw:.0%}" for kind, part in it.powers_mw.items())
     how = f"changes of nets of {it.frames} test frames in the gates, without delays and so without glitches"
-    frame_ms = it.interval_cycles / it.clock_mhz / 1e3
-    slow_uj = it.energy_nj / 1e3 + it.idle_mw * (1e3 / SLOW_FPS - frame_ms)
-    note = f"{1e3 / frame_ms:,.0f} frames a second; with the idle time of {SLOW_FPS} a second {slow_uj:,.0f} uJ"
+    fastest = it.clock_mhz * 1e6 / it.interval_cycles
     return [
         ("Power, mW", f"{it.total_mw:.3g}", f"{corner(silicon)}, {it.clock_mhz:g} MHz; {how}; {shares}"),
         ("Idle power, mW", f"{it.idle_mw:.3g}", "the clock runs, no frame comes"),
-        ("Energy a frame, nJ", f"{it.energy_nj:,.4g}", note),
+        ("Energy a frame, nJ", _told(it.energy_nj), f"frame behind frame, {fastest:,.0f} a second"),
+    ]
+
+
+def rate(power: Power, it: Rate) -> list[tuple[str, str, str]]:
+    """Energy of a token, and of both at the stated rate."""
+    idle = "of frames, with the idle time between them"
+    return [
+        ("Energy a token, nJ", _told(power.energy_nj / it.tokens), f"frame behind frame, {it.tokens} tokens each"),
+        (f"Energy a frame at {it.fps:g} a second, nJ", _told(it.frame_nj), idle),
+        (f"Energy a token at {it.fps:g} a second, nJ", _told(it.token_nj), idle),
     ]
 
 
@@ -102,7 +111,12 @@ def scaled(it: Silicon, power: Power | None) -> list[tuple[str, str, str]]:
 
 
 def _ends(interval: tuple[float, float]) -> str:
-    return " to ".join(f"{end:,.3g}" for end in interval)
+    return " to ".join(map(_told, interval))
+
+
+def _told(value: float) -> str:
+    """With three digits or more, never as a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def corner(it: Silicon) -> str:
