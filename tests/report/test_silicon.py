@@ -79,8 +79,8 @@ def test_what_has_not_run_has_no_row():
 def test_what_is_scaled_to_22_nm_is_marked_and_stands_beside_the_published_chip():
     """3.7536 um2 become 0.19968; 80 nJ of 20 mW, of which 1 mW leaks, become 0.2306 times (0.8 / 1.6)^2 of 76."""
     area, energy = scaled(replace(FOUND, target="sky130", voltage=1.6), TAKEN)
-    assert area[:2] == ("Area scaled to 22 nm, mm2", "0.00525 to 0.00594")
-    assert energy[:2] == ("Energy a frame scaled to 22 nm, nJ", "4.38 to 9.2")
+    assert area[:2] == ("Area scaled to 22 nm, mm2", "0.00525 to 0.00588")
+    assert energy[:2] == ("Energy a frame scaled to 22 nm, nJ", "4.38 to 9.12")
     for _, _, note in (area, energy):
         assert note.startswith("scaled from sky130, not measured; ")
     assert area[2].endswith("published chip: 0.35")

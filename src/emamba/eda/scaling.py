@@ -8,8 +8,8 @@
 
 At 22 nm the cells are those of GlobalFoundries' 22FDX with eight tracks: public scripts that use them place on a grid
 of 0.104 um (the gate pitch, also in the name of the library, SC8T_104CPP) in pairs of rows 1.28 um high. That the
-smallest NAND is three pitches wide, as in sky130, is an assumption; it gives the 0.20 um2 that papers on chips of
-these cells call a gate equivalent. With four, as in asap7, areas are a third larger and energies 15 %.
+smallest NAND is three pitches wide, as in sky130, is an assumption: no data sheet was at hand. With four, as in asap7,
+areas are a third larger and energies 15 %.
 
 The roads from several libraries end at several numbers, and how far they are apart is the uncertainty: docs/silicon.md.
 """
@@ -36,9 +36,9 @@ class Road:
 
 
 ROADS = {
-    "sky130": Road(3.7536, (1.0, 1.13), (1.0, 2.1)),
-    "sg13g2": Road(7.2576, (0.94, 1.06), (0.95, 2.0)),
-    "asap7": Road(0.05832, (1 / 1.13, 1.0), (1 / 2.1, 1.0)),
+    "sky130": Road(3.7536, (1.0, 1.12), (1.0, 2.08)),
+    "sg13g2": Road(7.2576, (0.94, 1.12), (0.95, 2.0)),
+    "asap7": Road(0.05832, (0.89, 1.0), (0.48, 1.0)),
 }
 
 
