@@ -212,6 +212,22 @@ def test_without_power_only_areas_are_drawn_and_without_cells_nothing(cells, res
     assert "Standard cells" not in Page(render(results)).text
 
 
+def test_devices_are_listed_with_what_the_design_takes_of_them(results):
+    section = render(results).split('<section id="resources">')[1].split("</section>")[0]
+    rows = [re.sub("<[^>]*>", " ", row).split() for row in re.findall("<tr>(.*?)</tr>", section.split("Devices")[1])]
+    assert [row[:3] for row in rows[1:]] == [
+        ["XCZU3EG", "Ultra96", "mapped"],
+        ["XCK26", "KV260", "mapped"],
+        ["XCZU9EG", "ZCU102", "mapped"],
+    ]
+    whole = results.synth.totals["LUT"] + results.synth.totals["LUTRAM"]
+    assert rows[1][3:5] == [f"{100 * whole / 70_560:.0f}", "%"]
+    assert {row[-1] for row in rows[1:]} == {"fits"}
+    large = replace(results, synth=replace(results.synth, totals={**results.synth.totals, "DSP": 361}))
+    assert "too small" in render(large)
+    assert [fill["device"] for fill in json.loads(to_json(results))["fills"]] == ["XCZU3EG", "XCK26", "XCZU9EG"]
+
+
 def test_json(results):
     document = json.loads(to_json(results))
     assert (document["task"], document["scores"]["integer"]) == ("classification", 0.9694)

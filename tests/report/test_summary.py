@@ -21,6 +21,7 @@ from emamba.report.summary import (
 LABELS = [
     "Accuracy, float", "Accuracy, approximated", "Accuracy, post-training integers", "Accuracy, integers",
     "Parameters", "Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers", "LUT", "FF", "DSP", "BRAM",
+    "Smallest device",
     "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
 ]  # fmt: skip
 
@@ -97,7 +98,7 @@ def test_stalls_are_told(results):
         ("firmware", "emit", ["Code, bytes", "Constants, bytes", "RAM, bytes"]),
         ("rtl", "emit", ["Multipliers"]),
         ("verify", "verify", ["Cycles a frame", "Latency, cycles", "Frames a second", "Mismatches"]),
-        ("synth", "synth", ["LUT", "FF", "DSP", "BRAM"]),
+        ("synth", "synth", ["LUT", "FF", "DSP", "BRAM", "Smallest device"]),
     ],
 )
 def test_what_has_not_run_names_its_command(results, stage, verb, labels):

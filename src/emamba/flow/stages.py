@@ -175,7 +175,7 @@ def synth(
     listener: Listener = SILENT,
     data_dir: Path | None = None,
 ) -> Results:
-    """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
+    """Resources of the Verilog, by Yosys, on UltraScale+ (`xcup`), `ecp5` or `ice40`. Gives the content of synth.json.
 
     Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
     clock. Any other `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no

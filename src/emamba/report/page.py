@@ -16,6 +16,7 @@ from emamba.config import Config, MambaConfig
 from emamba.graph import content_hash
 from emamba.report import pictures, silicon
 from emamba.report.curves import Curve, curves
+from emamba.report.devices import fills
 from emamba.report.occupancy import frame_work, overall, steady, utilisation
 from emamba.report.results import Component, Results
 from emamba.report.road import along, road
@@ -91,6 +92,7 @@ def to_json(results: Results) -> str:
         "rtl": _known(rtl),
         "verify": {key: value for key, value in _known(verify).items() if key != "occupancy"},
         "synth": _known(results.synth),
+        "fills": [fill._asdict() for fill in fills(results.synth)] if results.synth else [],
         "silicon": _known(results.silicon),
         "timing": _known(results.timing),
         "gates": _known(results.gates),
@@ -157,6 +159,7 @@ def _resources(results: Results) -> dict[str, Any]:
         "components": components,
         "bars": [_bar(kind, components) for kind in BARS],
         "digits": _digits(components),
+        "fills": fills(results.synth) if results.synth else [],
     }
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from emamba.config import CurveConfig, MambaConfig
 from emamba.graph import parameter_count
 from emamba.report import silicon
+from emamba.report.devices import smallest
 from emamba.report.occupancy import overall
 from emamba.report.results import Results
 from emamba.report.scores import FORMS, measure, scores, subjects_without_labels, validation
@@ -172,7 +173,13 @@ def _hardware(results: Results) -> list[Row]:
         if results.verify:
             note += f"; {percent(overall(results.verify, results.rtl), 0)} of them busy once the pipeline is full"
         multipliers = Row("Multipliers", number(sum(s.multipliers for s in results.rtl.stages)), note)
-    return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM")), *_clock(results)]
+    kinds = (_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM"))
+    return [multipliers, *kinds, _device(results), *_clock(results)]
+
+
+def _device(results: Results) -> Row:
+    label = "Smallest device"
+    return Row(label, *smallest(results.synth)) if results.synth else Row(label, NOTHING, not_run("synth"))
 
 
 def _clock(results: Results) -> list[Row]:
