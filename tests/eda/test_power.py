@@ -10,8 +10,9 @@ from emamba.eda.cells import map_cells
 from emamba.eda.gates import Gates, Instance, evaluate, flattened
 from emamba.eda.liberty import Cell, read
 from emamba.eda.opensta import wire_ff
-from emamba.eda.power import Watts, power, powers
+from emamba.eda.power import Watts, idle_us, power, powers
 from emamba.eda.verilog import verilog
+from emamba.errors import ConfigError
 from emamba.rtl import build
 from liberties import tiny_liberty
 
@@ -129,3 +130,13 @@ def test_a_netlist_that_works_needs_more_than_one_that_rests(tiny_library):
         found.totals, logic=0, memory=0, clock=found.totals.clock
     )
     assert found.totals + Watts() == found.totals
+
+
+def test_what_is_left_between_frames_is_idle():
+    assert idle_us(30, 400, 100) == pytest.approx(1e6 / 30 - 4)
+    assert idle_us(250_000, 400, 100) == 0
+    assert idle_us(250_000 * (1 + 1e-12), 400, 100) == 0, "rounding is no reason to say no"
+    with pytest.raises(ConfigError, match="250,001 frames a second are more than 250,000") as raised:
+        idle_us(250_001, 400, 100)
+    assert "one every 400 cycles at 100 MHz" in raised.value.message
+    assert "emamba build RUN --fps" in raised.value.hint

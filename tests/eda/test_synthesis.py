@@ -9,7 +9,7 @@ import pytest
 from cases import case, linear, norm, operation_cases
 from emamba.eda import synthesis
 from emamba.eda.synthesis import synthesize
-from emamba.eda.targets import ECP5, XCUP, Resources
+from emamba.eda.targets import ECP5, ICE40, XCUP, Resources
 from emamba.eda.verilog import verilog
 from emamba.errors import ToolError
 from emamba.rtl import build
@@ -105,3 +105,12 @@ def test_another_target_has_the_same_multipliers_in_other_cells(small, whole):
     assert set(mapped.components) == set(whole.components)
     assert mapped.totals.DSP == whole.totals.DSP
     assert mapped.totals.LUT > whole.totals.LUT > 0 < mapped.totals.FF
+
+
+def test_ice40_multiplies_16_bits_so_that_wider_products_take_two_blocks(small, whole):
+    mapped = synthesize(verilog(small.rtlil, small.top), small.top, ICE40)
+    assert set(mapped.components) == set(whole.components)
+    assert mapped.components["head"].DSP == whole.components["head"].DSP
+    assert mapped.components["norm"].DSP == 2 * whole.components["norm"].DSP
+    assert mapped.totals.LUT > 0 < mapped.totals.FF
+    assert mapped.totals.LUTRAM == 0

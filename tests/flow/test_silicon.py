@@ -64,8 +64,38 @@ def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liber
     monkeypatch.setattr(opensta, "which", lambda name, hint: process.which("no-such-program", hint))
     again = flow.synth(small_run, liberty, clock_mhz=50, listener=Listener(say=said.append))
     assert again["clock_mhz"] == 50
-    assert not {"timing", "gates", "power"} & set(again), "of another netlist"
+    assert not {"timing", "gates", "power", "rate"} & set(again), "of another netlist"
     assert any("no timing: no-such-program is not installed" in line for line in said)
+
+
+def test_energy_is_stated_at_a_rate_that_the_design_reaches(small_run, liberty, monkeypatch):
+    monkeypatch.setattr(silicon, "test_frames", lambda run, config, graph, data_dir: CASE.frames)
+    with pytest.raises(ConfigError, match="frames a second are more than"):
+        flow.synth(small_run, liberty, gates=True, fps=1e9)
+    assert not (small_run / "silicon.json").exists(), "said before anything runs"
+    found, said = flow.synth(small_run, liberty, gates=True), []
+    power, rate = found["power"], found["rate"]
+    between = 1e6 / 30 - power["interval_cycles"] / power["clock_mhz"]
+    assert rate["frame_nj"] == pytest.approx(power["energy_nj"] + power["idle_mw"] * between)
+    assert (rate["fps"], rate["tokens"]) == (30, CASE.graph.tokens)
+    assert rate["token_nj"] == pytest.approx(rate["frame_nj"] / rate["tokens"])
+    faster = flow.synth(small_run, liberty, gates=True, fps=1000, listener=Listener(say=said.append))
+    assert faster["rate"]["fps"] == 1000
+    assert faster["rate"]["frame_nj"] < rate["frame_nj"]
+    assert [line.split(",")[0] for line in said if line.startswith(("gates", "rate"))] == [
+        "gates: unchanged",
+        "rate: inputs changed",
+    ]
+    slow = flow.synth(small_run, liberty, clock_mhz=1e-3, gates=True)
+    assert slow["rate"]["fps"] == pytest.approx(1e3 / slow["power"]["interval_cycles"]), "cannot do 30"
+    assert slow["rate"]["frame_nj"] == pytest.approx(slow["power"]["energy_nj"])
+
+
+def test_a_rate_needs_power_of_cells(small_run, liberty):
+    with pytest.raises(ConfigError, match="not known without power"):
+        flow.synth(small_run, liberty, fps=30)
+    with pytest.raises(ConfigError, match="xcup is an FPGA"):
+        flow.synth(small_run, fps=30)
 
 
 def test_a_netlist_that_gives_other_integers_is_a_mismatch(small_run, liberty, monkeypatch):

@@ -17,7 +17,7 @@ from cases import activation, scan_case
 from emamba.config import Config, DataConfig
 from emamba.graph import Graph, check, content_hash, parameter_count, save
 from emamba.report import Results, load_results
-from emamba.report.results import Epoch
+from emamba.report.results import CellArea, CellPower, Epoch, Power, Silicon
 
 FRAMES, INTERVAL, DELAY = 4, 40, 7
 IDENTITY = "made-up images of a test fixture, 9 tokens a frame"
@@ -96,6 +96,22 @@ def radar(results: Results) -> Results:
     )
     config = results.config.model_copy(update={"data": DataConfig(name="mars")})
     return replace(results, config=config, training=training, quantization=quantization)
+
+
+@pytest.fixture
+def cells(results: Results) -> Results:
+    """The same run in made-up standard cells; the clock's net takes power and has no area."""
+    assert results.graph
+    names = [op.name for op in results.graph.operations]
+    areas = tuple(CellArea(name, 100.0 + i, 20.0, 4.0 * (i % 2), 1.0) for i, name in enumerate(names))
+    powers = tuple(CellPower(name, 0.25, 0.5, 0.0, 0.125) for name in names)
+    sums = {kind: sum(getattr(it, kind) for it in areas) for kind in ("logic", "registers", "memory", "gates")}
+    whole = sum(sums.values())
+    silicon = Silicon("tiny.lib", "tiny_tt", 0.75, 25.0, 100.0, 1234, whole, None, sums, areas[::-1])
+    watts = {"clock": 0.25 * len(names) + 1, "logic": 0.5 * len(names), "memory": 0.0, "leakage": 0.125 * len(names)}
+    taken = sum(watts.values())
+    power = Power(100.0, 400, 128, taken, watts, 1.0, taken * 4, (*powers, CellPower("clock net", 1.0, 0.0, 0.0, 0.0)))
+    return replace(results, silicon=silicon, power=power)
 
 
 @pytest.fixture

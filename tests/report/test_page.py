@@ -187,6 +187,47 @@ def test_bars_hold_the_whole_resource(results):
     assert "between components: 50" in bars[0]
 
 
+def test_cells_are_drawn_and_listed_by_component(cells):
+    page = Page(render(cells))
+    assert (page.open, page.broken) == ([], [])
+    assert [name for name in page.values("id") if name in [*SECTIONS, "silicon"]][-3:] == [
+        "resources",
+        "silicon",
+        "making",
+    ]
+    assert page.values("aria-label")[-2:] == ["Area by component", "Energy a frame by component"]
+    section = render(cells).split('<section id="silicon">')[1].split("</section>")[0]
+    rows = [re.findall(r"<td[^>]*>([^<]*)<", row) for row in re.findall("<tr>(.*?)</tr>", section)]
+    assert rows[2] == ["input", "121.00", "100.00", "20.00", "", "1.00", "3.500", "1.000", "2.000", "", "0.500"]
+    assert rows[-2] == ["clock net", *[""] * 5, "4.000", "4.000", "", "", ""]
+    areas, powers = cells.silicon.areas_um2, cells.power.powers_mw
+    whole = [cells.silicon.area_um2, *areas.values(), cells.power.energy_nj, *(4 * power for power in powers.values())]
+    assert [float(told.replace(",", "") or 0) for told in rows[-1][1:]] == pytest.approx(whole, rel=1e-3)
+
+
+def test_without_power_only_areas_are_drawn_and_without_cells_nothing(cells, results):
+    page = Page(render(replace(cells, power=None)))
+    assert page.values("aria-label")[-1] == "Area by component"
+    assert "energy of a frame" not in page.text
+    assert "Standard cells" not in Page(render(results)).text
+
+
+def test_devices_are_listed_with_what_the_design_takes_of_them(results):
+    section = render(results).split('<section id="resources">')[1].split("</section>")[0]
+    rows = [re.sub("<[^>]*>", " ", row).split() for row in re.findall("<tr>(.*?)</tr>", section.split("Devices")[1])]
+    assert [row[:3] for row in rows[1:]] == [
+        ["XCZU3EG", "Ultra96", "mapped"],
+        ["XCK26", "KV260", "mapped"],
+        ["XCZU9EG", "ZCU102", "mapped"],
+    ]
+    whole = results.synth.totals["LUT"] + results.synth.totals["LUTRAM"]
+    assert rows[1][3:5] == [f"{100 * whole / 70_560:.0f}", "%"]
+    assert {row[-1] for row in rows[1:]} == {"fits"}
+    large = replace(results, synth=replace(results.synth, totals={**results.synth.totals, "DSP": 361}))
+    assert "too small" in render(large)
+    assert [fill["device"] for fill in json.loads(to_json(results))["fills"]] == ["XCZU3EG", "XCK26", "XCZU9EG"]
+
+
 def test_json(results):
     document = json.loads(to_json(results))
     assert (document["task"], document["scores"]["integer"]) == ("classification", 0.9694)

@@ -7,7 +7,7 @@ import pytest
 
 from cases import operation_cases, pick, source, two
 from emamba.graph import Add, Graph, Linear
-from emamba.report.road import Rails, rails, road
+from emamba.report.road import Rails, along, rails, road
 
 
 def test_a_fork_and_a_join():
@@ -75,3 +75,10 @@ def test_pictures_are_equally_wide_and_inside(results):
     assert min(circles) > 0
     assert max(circles) < float(widths.pop())
     assert np.ptp(circles) > 0
+
+
+def test_components_of_no_operation_stand_behind_the_others():
+    graph = Graph("g", 3, (source(4), *two(Add, 2, left_shift=0, right_shift=0, shift=0)))
+    names = [op.name for op in graph.operations]
+    assert sorted(["links", *names[::-1], "forks"], key=along(graph)) == [*names, "links", "forks"]
+    assert sorted(["b", "a"], key=along(None)) == ["b", "a"]

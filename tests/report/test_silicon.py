@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from emamba.config import parse_config
-from emamba.report.results import Gates, Power, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, power, rows
+from emamba.report.results import Gates, Power, Rate, Results, Silicon, Timing
+from emamba.report.silicon import area, clock, components, power, rate, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -44,19 +44,71 @@ TIMING = Timing(100, 117.6, 1.5, 142, "3 fF a sink, assumed", "scan: 3 cells")
 TAKEN = Power(100, 400, 128, 20.0, {"clock": 5.0, "logic": 14.0, "memory": 0.0, "leakage": 1.0}, 6.0, 80.0, ())
 
 
-def test_energy_goes_on_while_no_frame_comes():
-    """A frame of 4 us takes 80 nJ; the 33.3293 ms until the next of 30 a second cost 6 mW."""
+RATE = Rate(30.0, 16, 200_055.6, 12_503.5)
+
+
+def test_power_is_told_by_kind():
     total, idle, energy = power(TAKEN, FOUND)
     assert total[:2] == ("Power, mW", "20")
     assert total[2].endswith("clock 25%, logic 70%, memory 0%, leakage 5%")
     assert idle[:2] == ("Idle power, mW", "6")
-    assert energy[:2] == ("Energy a frame, nJ", "80")
-    assert energy[2] == "250,000 frames a second; with the idle time of 30 a second 200 uJ"
+    assert energy == ("Energy a frame, nJ", "80", "frame behind frame, 250,000 a second")
+
+
+def test_a_large_energy_is_no_power_of_ten():
+    assert power(replace(TAKEN, energy_nj=13_923.4), FOUND)[2][1] == "13,923"
+
+
+def test_energy_is_told_of_a_token_and_at_a_rate():
+    token, *stated = rate(TAKEN, RATE)
+    assert token == ("Energy a token, nJ", "5", "frame behind frame, 16 tokens each")
+    assert [row[:2] for row in stated] == [
+        ("Energy a frame at 30 a second, nJ", "200,056"),
+        ("Energy a token at 30 a second, nJ", "12,504"),
+    ]
 
 
 def test_what_has_not_run_has_no_row():
     none = Results(parse_config('name = "none"'))
     assert rows(none) == []
-    all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN))
-    assert len(all_rows) == 6
+    all_rows = rows(replace(none, silicon=FOUND, timing=TIMING, gates=Gates(128, 0, 1234), power=TAKEN, rate=RATE))
+    assert len(all_rows) == 9
     assert len(rows(replace(none, silicon=FOUND))) == 1
+
+
+def test_what_is_scaled_to_22_nm_is_marked_and_stands_beside_the_published_chip():
+    """3.7536 um2 become 0.19968; 80 nJ of 20 mW, of which 1 mW leaks, become 0.2306 times (0.8 / 1.6)^2 of 76."""
+    area, energy = scaled(replace(FOUND, target="sky130", voltage=1.6), TAKEN)
+    assert area[:2] == ("Area scaled to 22 nm, mm2", "0.00525 to 0.00588")
+    assert energy[:2] == ("Energy a frame scaled to 22 nm, nJ", "4.38 to 9.12")
+    for _, _, note in (area, energy):
+        assert note.startswith("scaled from sky130, not measured; ")
+    assert area[2].endswith("published chip: 0.35")
+    assert energy[2].endswith("published chip: 125, derived from 13.49 mW and 928 cycles")
+    assert "1.6 to 0.8 V" in energy[2]
+    assert len(scaled(replace(FOUND, target="sky130"), None)) == 1
+
+
+def test_only_mars_in_a_known_library_is_scaled():
+    """The published chip is for MARS; nothing is known of how another library compares with 22 nm."""
+    known, digits = replace(FOUND, target="sky130"), Results(parse_config('name = "none"'), power=TAKEN)
+    mars = replace(digits, config=parse_config('name = "none"\ndata.name = "mars"'))
+    labels = [label for label, _, _ in rows(replace(mars, silicon=known))]
+    assert [label for label in labels if "22 nm" in label] == [
+        "Area scaled to 22 nm, mm2",
+        "Energy a frame scaled to 22 nm, nJ",
+    ]
+    assert not [label for label, _, _ in rows(replace(digits, silicon=known)) if "22 nm" in label]
+    assert not [label for label, _, _ in rows(replace(mars, silicon=FOUND)) if "22 nm" in label]
+
+
+def test_components_stand_on_the_road_with_area_and_energy_that_sum_to_the_whole(cells):
+    found = components(cells)
+    assert [it.name for it in found] == [*(op.name for op in cells.graph.operations), "clock net"]
+    assert sum(sum(it.area.values()) for it in found) == pytest.approx(cells.silicon.area_um2)
+    assert sum(sum(it.energy.values()) for it in found) == pytest.approx(cells.power.energy_nj)
+    assert found[1].area == {"logic": 101.0, "flip-flops": 20.0, "memories": 4.0, "clock": 1.0}
+    assert found[1].energy == {"clock": 1.0, "logic": 2.0, "memories": 0.0, "leakage": 0.5}
+    assert found[-1] == ("clock net", {}, {"clock": 4.0, "logic": 0.0, "memories": 0.0, "leakage": 0.0})
+    assert [it.energy for it in components(replace(cells, power=None))] == [{}] * len(cells.graph.operations)
+    assert components(replace(cells, silicon=None)) == []

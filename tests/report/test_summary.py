@@ -22,7 +22,7 @@ from emamba.report.summary import (
 LABELS = [
     "Accuracy, float", "Accuracy, approximated", "Accuracy, post-training integers", "Accuracy, integers",
     "Parameters", "Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers busy", "Multipliers",
-    "LUT", "FF", "DSP", "BRAM", "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
+    "LUT", "FF", "DSP", "BRAM", "Smallest device", "Code, bytes", "Constants, bytes", "RAM, bytes", "Mismatches",
 ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ SPEED = ["Cycles a frame", "Latency, cycles", "Frames a second", "Multipliers bu
         ("firmware", "emit", ["Code, bytes", "Constants, bytes", "RAM, bytes"]),
         ("rtl", "emit", ["Multipliers busy", "Multipliers"]),
         ("verify", "verify", [*SPEED, "Mismatches"]),
-        ("synth", "synth", ["LUT", "FF", "DSP", "BRAM"]),
+        ("synth", "synth", ["LUT", "FF", "DSP", "BRAM", "Smallest device"]),
     ],
 )
 def test_what_has_not_run_names_its_command(results, stage, verb, labels):

@@ -156,20 +156,24 @@ def verify(
 def synth(
     run: Run,
     target: Annotated[
-        str, typer.Option(help="xcup (AMD UltraScale+), ecp5 (Lattice), sky130, asap7, sg13g2, or a FILE.lib.")
+        str, typer.Option(help="xcup (AMD UltraScale+), ecp5 or ice40 (Lattice), sky130, asap7, sg13g2, or a FILE.lib.")
     ] = "xcup",
     route: Annotated[bool, typer.Option("--route", help="Place and route too, for the clock; ecp5 only.")] = False,
     clock_mhz: Annotated[
         float | None, typer.Option(min=0.001, help="That cells are chosen for. [default: the recipe's]")
     ] = None,
     gates: Annotated[bool, typer.Option("--gates", help="Prove the cells with test frames too; not FPGAs.")] = False,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Frames a second that energy is stated at; with --gates. [default: 30]"),
+    ] = None,
     data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Synthesize the Verilog with Yosys, up to mapping; with --route, its clock from nextpnr: minutes more."""
     with listener() as told:
-        results = flow.synth(run, target, route, clock_mhz, gates, force, told, data_dir)
+        results = flow.synth(run, target, route, clock_mhz, gates, fps, force, told, data_dir)
     finish(run, results, as_json, "Silicon" if "library" in results else "Hardware")
 
 

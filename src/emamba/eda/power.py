@@ -26,6 +26,7 @@ from emamba.eda.gates import Gates, Instance
 from emamba.eda.liberty import Library, groups, texts_of
 from emamba.eda.opensta import wire_ff
 from emamba.eda.synthesis import component
+from emamba.errors import ConfigError
 
 _NANOWATTS = {"pW": 1e-3, "nW": 1.0, "uW": 1e3, "mW": 1e6}
 
@@ -88,6 +89,18 @@ class Power:
             "energy_nj": self.energy_nj,
             "components": [{"name": name, **asdict(watts)} for name, watts in self.components.items()],
         }
+
+
+def idle_us(fps: float, interval_cycles: int, clock_mhz: float) -> float:
+    """What is left of the time between two frames at that rate, in us; ConfigError if frames take longer than that."""
+    left = 1e6 / fps - interval_cycles / clock_mhz
+    if left < -1e-9 * 1e6 / fps:
+        most = clock_mhz * 1e6 / interval_cycles
+        fact = f"{fps:,g} frames a second are more than {most:,.0f}, one every {interval_cycles:,} cycles"
+        raise ConfigError(
+            f"{fact} at {clock_mhz:g} MHz", "ask for fewer, give a higher --clock-mhz, or: emamba build RUN --fps"
+        )
+    return max(0.0, left)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ _XCUP_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 
 @dataclass(frozen=True)
 class Resources:
-    """LUT: logic; LUTRAM: LUTs used as memory or shift register; BRAM in blocks of 36 kbit."""
+    """LUT: logic; LUTRAM: LUTs used as memory or shift register; BRAM in blocks of the family (36, 18 and 4 kbit)."""
 
     LUT: float = 0
     FF: float = 0
@@ -99,9 +99,22 @@ def _ecp5_cells(cell: str, count: int) -> Resources | None:
     return Resources() if cell in ("PFUMX", "L6MUX21") else None  # parts of LUT slices
 
 
+def _ice40_commands(top: str) -> list[str]:
+    return [f"synth_ice40 -device u -dsp -top {top}"]
+
+
+def _ice40_cells(cell: str, count: int) -> Resources | None:
+    """BRAM in blocks of 4 kbit; a carry is a part of the logic cell of its LUT."""
+    if cell.startswith("SB_DFF"):
+        return Resources(FF=count)
+    known = {"SB_LUT4": "LUT", "SB_MAC16": "DSP", "SB_RAM40_4K": "BRAM"}
+    return Resources(**{known[cell]: count}) if cell in known else Resources() if cell == "SB_CARRY" else None
+
+
 XCUP = Target("xcup", _xcup_commands, _xcup_cells)
 ECP5 = Target("ecp5", _ecp5_commands, _ecp5_cells)
-FPGAS = {it.name: it for it in (XCUP, ECP5)}
+ICE40 = Target("ice40", _ice40_commands, _ice40_cells)
+FPGAS = {it.name: it for it in (XCUP, ECP5, ICE40)}
 
 
 def target(name: str) -> Target:

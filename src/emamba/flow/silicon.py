@@ -22,6 +22,8 @@ NETLIST = "silicon/netlist.v"
 SILICON = Stage("silicon", (), ("rtl.json",), ("rtl/*",))
 TIMING = Stage("timing", (), ("silicon.json", NETLIST))
 GATES = Stage("gates", ("data",), ("silicon.json", NETLIST, "graph.json", "graph.npz", "rtl.json"), (VECTORS,))
+RATE = Stage("rate", (), ("power.json", "rtl.json"))
+FPS = 30.0  # that energy is stated at, unless something else is asked for
 FRAMES = 128  # two for each of those that are evaluated at once
 
 
@@ -31,6 +33,7 @@ def silicon(
     library: Library,
     clock_mhz: float | None = None,
     gates: bool = False,
+    fps: float | None = None,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
@@ -38,15 +41,19 @@ def silicon(
     """silicon.json: cells and area of the Verilog in `library`, that of `target`; the netlist is silicon/netlist.v.
 
     timing.json: how fast it is, if OpenSTA is there. With `gates` also gates.json: the netlist gave the golden integers
-    on 128 test frames, MismatchError if it did not; and power.json: what that took. Gives the contents of all.
-    `clock_mhz` (default: the recipe's) is what gates are sized for.
+    on 128 test frames, MismatchError if it did not; and power.json: what that took; and rate.json: what a frame and
+    a token take at `fps` frames a second (default: 30, or as many as there can be), idle time included. Gives the
+    contents of all. `clock_mhz` (default: the recipe's) is what gates are sized for. ConfigError for a rate that the
+    design does not reach, before anything runs.
     """
     clock = clock_mhz or recipe(run).hardware.clock_mhz
+    if fps:
+        _reached(run, fps, clock)
     name = Path(target).name if library.paths == (Path(target).expanduser(),) else target
     hashed = files.digest(*(files.read_bytes(path) for path in library.paths))
     chosen = {"target": name, "library": hashed, "clock_mhz": clock}
     perform(SILICON, run, partial(_map, library=library, target=name, clock=clock), chosen, force, listener)
-    for stage in (TIMING, GATES):  # of another netlist
+    for stage in (TIMING, GATES, RATE):  # of another netlist
         if outdated(stage, run):
             forget(stage, run)
     try:
@@ -62,7 +69,8 @@ def silicon(
         except MismatchError:
             forget(GATES, run)
             raise
-    found = {name: run / f"{name}.json" for name in ("timing", "gates", "power")}
+        perform(RATE, run, partial(_rate, fps=fps), {"fps": fps}, force, listener)
+    found = {name: run / f"{name}.json" for name in ("timing", "gates", "power", "rate")}
     return read_json(run / "silicon.json") | {name: read_json(path) for name, path in found.items() if path.exists()}
 
 
@@ -105,6 +113,28 @@ def _prove(
     proved = {"frames": len(frames), "mismatches": 0, "cells": len(instances) - 1}
     taken = power(instances, library, found, clock)
     return [write_json(run / "gates.json", proved), write_json(run / "power.json", taken.to_json())]
+
+
+def _reached(run: Path, fps: float, clock: float) -> None:
+    """ConfigError if the design does not make so many frames a second."""
+    from emamba.eda.power import idle_us
+    from emamba.flow.design import load_design
+
+    design = load_design(run / "rtl.json")
+    idle_us(fps, design.interval_cycles * design.input.tokens, clock)
+
+
+def _rate(run: Path, config: Config, progress: Progress, fps: float | None) -> list[Path]:
+    from emamba.eda.power import idle_us
+    from emamba.flow.design import load_design
+
+    taken, tokens = read_json(run / "power.json"), load_design(run / "rtl.json").input.tokens
+    cycles, clock = taken["interval_cycles"], taken["clock_mhz"]
+    stated = fps or min(FPS, clock * 1e6 / cycles)
+    frame = taken["energy_nj"] + taken["idle_mw"] * idle_us(stated, cycles, clock)
+    return [
+        write_json(run / "rate.json", {"fps": stated, "tokens": tokens, "frame_nj": frame, "token_nj": frame / tokens})
+    ]
 
 
 def _netlist(run: Path, library: Library) -> Netlist:

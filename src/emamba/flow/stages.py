@@ -31,7 +31,7 @@ from emamba.flow.run import (
     start,
     write_json,
 )
-from emamba.flow.silicon import GATES, SILICON, TIMING, silicon
+from emamba.flow.silicon import GATES, RATE, SILICON, TIMING, silicon
 from emamba.flow.vectors import FILE as VECTORS
 from emamba.flow.vectors import test_frames, vectors
 from emamba.graph import Graph, content_hash, load, save, text
@@ -40,7 +40,19 @@ if TYPE_CHECKING:
     from emamba.training import Teacher
 
 _GRAPH = ("graph.json", "graph.npz")
-_RESULTS = ("training", "quantization", "firmware", "rtl", "verify", "synth", "silicon", "timing", "gates", "power")
+_RESULTS = (
+    "training",
+    "quantization",
+    "firmware",
+    "rtl",
+    "verify",
+    "synth",
+    "silicon",
+    "timing",
+    "gates",
+    "power",
+    "rate",
+)
 
 TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
@@ -157,11 +169,12 @@ def synth(
     route: bool = False,
     clock_mhz: float | None = None,
     gates: bool = False,
+    fps: float | None = None,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
 ) -> Results:
-    """Resources of the Verilog, by Yosys, on AMD UltraScale+ (`xcup`) or `ecp5`. Gives the content of synth.json.
+    """Resources of the Verilog, by Yosys, on UltraScale+ (`xcup`), `ecp5` or `ice40`. Gives the content of synth.json.
 
     Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
     clock. Any other `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no
@@ -173,14 +186,16 @@ def synth(
     fpga, chosen = target in FPGAS, {"target": target, "route": route}
     if route and target != "ecp5":
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
-    if fpga and (gates or clock_mhz):
-        fact = f"{target} is an FPGA: a clock or gates can be asked of standard cells only"
-        raise ConfigError(fact, "give --target sky130, another PDK or a FILE.lib with --gates and --clock-mhz")
+    if fpga and (gates or clock_mhz or fps):
+        fact = f"{target} is an FPGA: a clock, gates or a rate can be asked of standard cells only"
+        raise ConfigError(fact, "give --target sky130, another PDK or a FILE.lib with --gates, --clock-mhz and --fps")
+    if fps and not gates:
+        raise ConfigError("the energy of a frame is not known without power", "give --gates with --fps")
     library = None if fpga else pdk.library(target)
     if not (run / "rtl.json").is_file():
         emit(run, listener=listener)
     if library:
-        return silicon(run, target, library, clock_mhz, gates, force, listener, data_dir)
+        return silicon(run, target, library, clock_mhz, gates, fps, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
     return read_json(run / "synth.json")
 
@@ -190,7 +205,7 @@ def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Resul
 
     Says which results no longer belong to what is in the folder now.
     """
-    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON, TIMING, GATES):
+    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON, TIMING, GATES, RATE):
         if outdated(stage, run):
             listener.say(f"note: {stage.name} is out of date, its inputs have changed since; run it again")
     perform(REPORT, run, _report, None, force, listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,13 +14,15 @@ from markupsafe import Markup, escape
 
 from emamba.config import Config, MambaConfig
 from emamba.graph import content_hash
-from emamba.report import pictures
+from emamba.report import pictures, silicon
 from emamba.report.curves import Curve, curves
+from emamba.report.devices import fills
 from emamba.report.occupancy import frame_work, overall, steady, utilisation
 from emamba.report.results import Component, Results
-from emamba.report.road import road
+from emamba.report.road import along, road
 from emamba.report.scores import FORMS, measure, scores, task, validation
 from emamba.report.summary import COMMANDS, clock_mhz, counted, frames_per_second, groups, not_run, number, percent
+from emamba.report.treemap import treemap
 
 COLUMNS = ("LUT", "FF", "DSP", "BRAM", "LUTRAM")
 BARS = COLUMNS[:4]  # LUTRAM is made of LUTs
@@ -41,6 +44,21 @@ class Bar(NamedTuple):
 
     kind: str
     parts: list[Part]
+
+
+class Half(NamedTuple):
+    """Area or energy in standard cells: `parts` by component and kind (none: not known), their `sums` by kind."""
+
+    title: str
+    unit: str
+    parts: dict[str, dict[str, float]]
+    sums: dict[str, float]
+    picture: Markup
+
+    def told(self, value: float) -> str:
+        """With as many digits as give the whole five; nothing for 0."""
+        digits = max(0, 4 - math.floor(math.log10(sum(self.sums.values()))))
+        return f"{value:,.{digits}f}" if value else ""
 
 
 def render(results: Results) -> str:
@@ -74,10 +92,12 @@ def to_json(results: Results) -> str:
         "rtl": _known(rtl),
         "verify": {key: value for key, value in _known(verify).items() if key != "occupancy"},
         "synth": _known(results.synth),
+        "fills": [fill._asdict() for fill in fills(results.synth)] if results.synth else [],
         "silicon": _known(results.silicon),
         "timing": _known(results.timing),
         "gates": _known(results.gates),
         "power": _known(results.power),
+        "rate": _known(results.rate),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},
@@ -100,7 +120,7 @@ def _context(results: Results) -> dict[str, Any]:
         "graph_hash": content_hash(results.graph) if results.graph else None,
         "commands": [COMMANDS[verb] for verb in _verbs(results.config)],
     }
-    return {**context, **_learning(results), **_pipeline(results), **_resources(results)}
+    return {**context, **_learning(results), **_pipeline(results), **_resources(results), **_silicon(results)}
 
 
 def _learning(results: Results) -> dict[str, Any]:
@@ -139,7 +159,24 @@ def _resources(results: Results) -> dict[str, Any]:
         "components": components,
         "bars": [_bar(kind, components) for kind in BARS],
         "digits": _digits(components),
+        "fills": fills(results.synth) if results.synth else [],
     }
+
+
+def _silicon(results: Results) -> dict[str, Any]:
+    """What the section about standard cells shows: area, and energy if it was counted."""
+    found = silicon.components(results)
+    halves = [
+        _half("Area", "um2", {it.name: it.area for it in found}),
+        _half("Energy a frame", "nJ", {it.name: it.energy for it in found}),
+    ]
+    return {"cells": [it.name for it in found], "halves": [half for half in halves if any(half.sums.values())]}
+
+
+def _half(title: str, unit: str, parts: dict[str, dict[str, float]]) -> Half:
+    kinds = dict.fromkeys(kind for by_kind in parts.values() for kind in by_kind)
+    sums = {kind: sum(by_kind.get(kind, 0) for by_kind in parts.values()) for kind in kinds}
+    return Half(title, unit, parts, sums, Markup(treemap(f"{title} by component", parts, unit)))
 
 
 def _verbs(config: Config) -> tuple[str, ...]:
@@ -160,9 +197,8 @@ def _components(results: Results) -> list[Component]:
     synth = results.synth
     if synth is None:
         return []
-    names = [op.name for op in results.graph.operations] if results.graph else []
-    place = {name: index for index, name in enumerate(names)}
-    placed = sorted(synth.components, key=lambda component: place.get(component.name, len(place)))
+    place = along(results.graph)
+    placed = sorted(synth.components, key=lambda component: place(component.name))
     rest = {kind: synth.totals.get(kind, 0) - sum(_amount(c, kind) for c in placed) for kind in COLUMNS}
     between = Component("between components", **{kind: max(0, value) for kind, value in rest.items()})
     return [*placed, *([between] if any(_amount(between, kind) for kind in COLUMNS) else [])]

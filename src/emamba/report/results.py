@@ -246,6 +246,16 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """rate.json: energy at a stated number of frames a second, with the idle time behind each frame."""
+
+    fps: float
+    tokens: int
+    frame_nj: float
+    token_nj: float
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file of the run folder: `path` is relative to it, `sha256` is what `sha256sum` prints."""
 
@@ -270,6 +280,7 @@ class Results:
     timing: Timing | None = None
     gates: Gates | None = None
     power: Power | None = None
+    rate: Rate | None = None
     artifacts: tuple[Artifact, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
@@ -290,6 +301,7 @@ def load_results(run: Path) -> Results:
         timing=_read(Timing, run / "timing.json", "synth"),
         gates=_read(Gates, run / "gates.json", "synth"),
         power=_read(Power, run / "power.json", "synth"),
+        rate=_read(Rate, run / "rate.json", "synth"),
         artifacts=tuple(_artifact(run, path) for pattern in _ARTIFACTS for path in sorted(run.glob(pattern))),
         versions=(("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)),
     )

@@ -7,6 +7,7 @@ one by one, so that a table can hold them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from emamba.graph import Graph, Operation, parameter_count
@@ -59,6 +60,12 @@ def road(results: Results) -> list[Step]:
         )
         for op, row in zip(graph.operations, laid, strict=True)
     ]
+
+
+def along(graph: Graph | None) -> Callable[[str], int]:
+    """Where a component stands: in the order of the operations, behind them if it serves no one of them."""
+    place = {op.name: index for index, op in enumerate(graph.operations if graph else ())}
+    return lambda name: place.get(name, len(place))
 
 
 def rails(graph: Graph) -> list[Rails]:

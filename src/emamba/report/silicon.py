@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from emamba.report.results import Power, Results, Silicon, Timing
+from typing import NamedTuple
 
-SLOW_FPS = 30
+from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
+from emamba.report.results import Power, Rate, Results, Silicon, Timing
+from emamba.report.road import along
+
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
+
+_AREAS = {"logic": "logic", "registers": "flip-flops", "memory": "memories", "gates": "clock"}
+_ENERGIES = {"clock": "clock", "logic": "logic", "memory": "memories", "leakage": "leakage"}
+
+
+class Component(NamedTuple):
+    """A component in standard cells: um2, and nJ a frame, by kind; no energies where power was not counted."""
+
+    name: str
+    area: dict[str, float]
+    energy: dict[str, float]
+
+
+def components(results: Results) -> list[Component]:
+    """All that has an area or takes power, in the order of the road."""
+    silicon, power = results.silicon, results.power
+    if silicon is None:
+        return []
+    frame_us = power.interval_cycles / power.clock_mhz if power else 0
+    areas = {it.name: {word: getattr(it, kind) for kind, word in _AREAS.items()} for it in silicon.components}
+    energies = {
+        it.name: {word: getattr(it, kind) * frame_us for kind, word in _ENERGIES.items()}
+        for it in (power.components if power else ())
+    }
+    names = sorted({**areas, **energies}, key=along(results.graph))
+    return [Component(name, areas.get(name, {}), energies.get(name, {})) for name in names]
 
 
 def rows(results: Results) -> list[tuple[str, str, str]]:
@@ -18,6 +47,10 @@ def rows(results: Results) -> list[tuple[str, str, str]]:
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
     if results.silicon and results.power:
         found += power(results.power, results.silicon)
+    if results.power and results.rate:
+        found += rate(results.power, results.rate)
+    if results.silicon and results.config.data.name == "mars":
+        found += scaled(results.silicon, results.power)
     return found
 
 
@@ -38,17 +71,52 @@ def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
 
 
 def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
-    """Power and energy while frame follows frame, and at a slower rate."""
+    """Power and energy while frame follows frame."""
     shares = ", ".join(f"{kind} {part / it.total_mw:.0%}" for kind, part in it.powers_mw.items())
     how = f"changes of nets of {it.frames} test frames in the gates, without delays and so without glitches"
-    frame_ms = it.interval_cycles / it.clock_mhz / 1e3
-    slow_uj = it.energy_nj / 1e3 + it.idle_mw * (1e3 / SLOW_FPS - frame_ms)
-    note = f"{1e3 / frame_ms:,.0f} frames a second; with the idle time of {SLOW_FPS} a second {slow_uj:,.0f} uJ"
+    fastest = it.clock_mhz * 1e6 / it.interval_cycles
     return [
         ("Power, mW", f"{it.total_mw:.3g}", f"{corner(silicon)}, {it.clock_mhz:g} MHz; {how}; {shares}"),
         ("Idle power, mW", f"{it.idle_mw:.3g}", "the clock runs, no frame comes"),
-        ("Energy a frame, nJ", f"{it.energy_nj:,.4g}", note),
+        ("Energy a frame, nJ", _told(it.energy_nj), f"frame behind frame, {fastest:,.0f} a second"),
     ]
+
+
+def rate(power: Power, it: Rate) -> list[tuple[str, str, str]]:
+    """Energy of a token, and of both at the stated rate."""
+    idle = "of frames, with the idle time between them"
+    return [
+        ("Energy a token, nJ", _told(power.energy_nj / it.tokens), f"frame behind frame, {it.tokens} tokens each"),
+        (f"Energy a frame at {it.fps:g} a second, nJ", _told(it.frame_nj), idle),
+        (f"Energy a token at {it.fps:g} a second, nJ", _told(it.token_nj), idle),
+    ]
+
+
+def scaled(it: Silicon, power: Power | None) -> list[tuple[str, str, str]]:
+    """Area and energy at 22 nm beside the published chip, which is for MARS; none for a library without a road."""
+    if it.target not in ROADS:
+        return []
+    chip, area = Chip(), _ends(area_22nm(it.target, it.area_um2 / 1e6))
+    marked = f"scaled from {it.target}, not measured; lowest and highest of the roads from {', '.join(ROADS)}"
+    room = "cells without room between them"
+    found = [("Area scaled to 22 nm, mm2", area, f"{marked}; {room}; published chip: {chip.area_mm2}")]
+    if power:
+        dynamic = power.energy_nj * (1 - power.powers_mw["leakage"] / power.total_mw)
+        energy = _ends(energy_22nm(it.target, it.voltage, dynamic))
+        how = f"capacitance with the root of area, {it.voltage:g} to {VOLTAGE} V, without leakage"
+        published = f"{chip.energy_nj:.0f}, derived from {chip.power_mw} mW and {chip.cycles} cycles"
+        note = f"{marked}; {how}; published chip: {published}"
+        found.append(("Energy a frame scaled to 22 nm, nJ", energy, note))
+    return found
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return " to ".join(map(_told, interval))
+
+
+def _told(value: float) -> str:
+    """With three digits or more, never as a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def corner(it: Silicon) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from emamba.config import CurveConfig, MambaConfig
 from emamba.graph import parameter_count
 from emamba.report import silicon
+from emamba.report.devices import smallest
 from emamba.report.occupancy import overall
 from emamba.report.results import Results, Rtl, Verification
 from emamba.report.scores import FORMS, measure, scores, subjects_without_labels, validation
@@ -177,7 +178,13 @@ def _hardware(results: Results) -> list[Row]:
     else:
         count = sum(stage.multipliers for stage in results.rtl.stages)
         multipliers = Row("Multipliers", number(count), f"in {len(results.rtl.stages)} stages")
-    return [multipliers, *(_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM")), *_clock(results)]
+    kinds = (_resource(results, kind) for kind in ("LUT", "FF", "DSP", "BRAM"))
+    return [multipliers, *kinds, _device(results), *_clock(results)]
+
+
+def _device(results: Results) -> Row:
+    label = "Smallest device"
+    return Row(label, *smallest(results.synth)) if results.synth else Row(label, NOTHING, not_run("synth"))
 
 
 def _clock(results: Results) -> list[Row]:
