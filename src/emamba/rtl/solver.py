@@ -96,7 +96,7 @@ def _wait(graph: Graph, op: Operation, folding: Folding) -> int:
 
 
 def _link(graph: Graph, op: Operation, index: int, choices: Mapping[str, Sequence[Folding]], haste: float) -> Term:
-    """What the link into source `index` of `op` costs, by the foldings at both ends; a FIFO costs the same for all."""
+    """What the link into source `index` of `op` costs, by the foldings at both ends, without its FIFO."""
     source = graph[op.sources[index]]
     given = [folding.output for folding in choices[source.name]]
     wanted = [folding.sources[index] for folding in choices[op.name]]
