@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Array, Assert, Cat, Elaboratable, Module, Mux, Signal, Value
-from amaranth.lib import stream
+from amaranth.lib import stream, wiring
 
 from emamba.rtl.design import Port
 from proofs import lively, waits
@@ -162,3 +162,32 @@ class EgressHarness(Elaboratable):
             Cat(elements[lane * bits : (lane + 1) * bits], fill.replicate(width - bits))
             for lane, fill in enumerate(fills)
         )
+
+
+@dataclass(eq=False)
+class EndsHarness(Elaboratable):
+    """Both adaptors around a core that keeps beats for a while: they never stall each other.
+
+    A packet that is offered while the sink is ready moves on within `patience` cycles, or something leaves.
+    """
+
+    ingress: Any
+    core: Any
+    egress: Any
+    patience: int
+
+    @property
+    def free(self) -> list[Value]:
+        """What may have any value in any cycle."""
+        return [self.ingress.tdata, self.ingress.tvalid, self.ingress.tlast, self.egress.tready]
+
+    def elaborate(self, platform: object) -> Module:
+        """Streams as in `AxiStreamTop`."""
+        m = Module()
+        m.submodules.ingress, m.submodules.core, m.submodules.egress = self.ingress, self.core, self.egress
+        wiring.connect(m, self.ingress.output, self.core.source)
+        wiring.connect(m, self.core.output, self.egress.source)
+        wiring.connect(m, self.ingress.wrong, self.egress.wrong)
+        waiting = self.ingress.tvalid & ~self.ingress.tready & self.egress.tready & ~self.egress.tvalid
+        lively(m, waiting, self.patience)
+        return m

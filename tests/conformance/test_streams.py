@@ -18,7 +18,7 @@ from emamba.rtl.design import Port
 from emamba.rtl.frame import FlattenStage
 from emamba.rtl.link import Link
 from emamba.rtl.stream import Fifo, Fork, Narrow, Replay, Skid, Widen
-from packet_proofs import EgressHarness, IngressHarness
+from packet_proofs import EgressHarness, EndsHarness, IngressHarness
 from proofs import BIT, FlattenHarness, ForkHarness, Harness, Register, ReplayHarness, prove
 
 
@@ -35,6 +35,12 @@ def ingress(kind, channels, lanes, tokens, frames):
 def egress(kind, channels, lanes, tokens):
     port = Port("output", channels, lanes, Integer(2), tokens)
     return EgressHarness(kind(port), port)
+
+
+def ends(kind, tokens, frames, depth, patience):
+    """Between the adaptors, a FIFO as the core."""
+    port = Port("both", 1, 1, BIT, tokens)
+    return EndsHarness(kind(port, frames), Fifo(BIT, 1, depth), Egress(port), patience)
 
 
 # Per component: lanes in and out, elements inside, cycles until something leaves.
@@ -65,6 +71,8 @@ HARNESSES = {
     "egress_one": lambda: egress(Egress, 1, 1, 1),
     "egress_three": lambda: egress(Egress, 1, 1, 3),
     "egress_lanes": lambda: egress(Egress, 6, 3, 2),
+    "ends_one_frame": lambda: ends(Ingress, 3, 1, 2, 3),
+    "ends_three_frames": lambda: ends(Ingress, 3, 3, 7, 2),
 }
 # What is broken, how, and the harness that has to see it.
 BROKEN = [
@@ -96,6 +104,7 @@ BROKEN = [
         ("(Signal() for", "(Signal(reset_less=True) for"),
     ]),
     (Ingress, "missing = taken & ~dropping", "missing = taken", lambda it: ingress(it, 1, 1, 1, 1)),
+    (Ingress, "w_en.eq(enters & last)", "w_en.eq(taken & last)", lambda it: ends(it, 3, 3, 7, 2)),
     *((Egress, old, new, lambda it: egress(it, 2, 1, 2)) for old, new in [
         ("~Value.cast(last) | self.wrong.valid", "1 | last"),
         ("wrong.ready.eq(leaves & last)", "wrong.ready.eq(leaves)"),
