@@ -48,8 +48,8 @@ class Network(Growth):
         return self.add(replace(joined("", "", width), **shifts), name, left=stream, right=out)
 
 
-def random_network(seed: int) -> Case:
-    """A network of two Mamba blocks of random sizes, types and curves, each of its tensors lively.
+def random_network(seed: int, blocks: int = 2) -> Case:
+    """A network of so many Mamba blocks of random sizes, types and curves, each of its tensors lively.
 
     Seeds of one remainder by 3 have the same kind of end: a pool, a flatten, or neither. Odd seeds have
     shifts that are each channel's own. Every fourth one begins with a stem that makes one token of several, and
@@ -62,8 +62,8 @@ def random_network(seed: int) -> Case:
     first = network.stem(int(rng.integers(2, 6)), count) if count > 1 else "input"
     width = int(rng.integers(3, 11))
     stream = network.row(width) if seed % 4 == 3 else network.linear("embedding", first, width)
-    for name in ("block0", "block1"):
-        stream = network.block(name, stream)
+    for index in range(blocks):
+        stream = network.block(f"block{index}", stream)
     width = network.tensors[stream].shape[2]
     last = network.add(norm(width, dtype), "head_norm", source=stream)
     pool = Pool(name="", source="", channels=width, dtype=dtype, fraction_bits=4, shift=0)
