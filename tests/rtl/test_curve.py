@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Const, Module, Shape, Signal
 from amaranth.sim import Simulator
 
 from emamba.curve import IntegerSegments, exp_segments, integer_segments, mirrored, silu, silu_segments, tabulate
+from emamba.eda.synthesis import synthesize
+from emamba.eda.verilog import verilog
 from emamba.fixed import Integer
-from emamba.rtl import curve
+from emamba.rtl import curve, primitives
 
 INT8 = Integer(8)
 SEGMENTS = integer_segments(silu_segments(17, "optimal"), INT8, 4, INT8, 4)
@@ -45,3 +48,15 @@ def test_every_value_of_the_domain(function):
 
 def test_only_segments_multiply():
     assert (curve.multipliers(TABLES[0]), curve.multipliers(SEGMENTS)) == (0, 1)
+
+
+@pytest.mark.parametrize("function", [SEGMENTS, DECAY], ids=["silu", "decay"])
+def test_segments_take_the_registers_and_luts_of_the_model(function):
+    """A count of knots that is wider than it can become would take one register for each knot."""
+    m, x = Module(), Signal(Shape(function.domain.bits, function.domain.signed))
+    y = Signal(8)
+    m.d.comb += y.eq(curve.look_up(m, "curve", function, x, Const(1, 1)))
+    text = verilog(rtlil.convert(m, name="segments", ports=[x, y], emit_src=False), "segments")
+    mapped, estimated = synthesize(text, "segments").totals, primitives.look_up(function)
+    assert estimated.ff == pytest.approx(mapped.FF, abs=2)
+    assert estimated.lut == pytest.approx(mapped.LUT, rel=0.15)

@@ -40,7 +40,8 @@ def _table(m: Module, name: str, curve: IntegerTable, x: Value, advance: Value) 
 def _segments(m: Module, curve: IntegerSegments, x: Value, advance: Value) -> Value:
     """Count the knots at or below x; multiply with that slope; add the intercept, round, limit."""
     reached = [x >= int(knot) for knot in curve.knots]
-    piece = delayed(m, advance, Value.cast(sum(reached[1:], start=reached[0])) if reached else Const(0, 1))
+    count = Value.cast(sum(reached[1:], start=reached[0]))[: len(reached).bit_length()] if reached else Const(0, 1)
+    piece = delayed(m, advance, count)
     slope = _selected([int(value) for value in curve.slopes], piece)
     intercept = _selected([int(value) for value in curve.intercepts], piece)
     product = delayed(m, advance, Value.cast(slope * delayed(m, advance, x)))

@@ -149,7 +149,7 @@ def look_up(function: IntegerCurve) -> Cost:
     line = max(slope + domain, intercept) + 1
     out = Integer.between(function.lo, function.hi).bits
     return (
-        Cost(multipliers=1, lut=pieces * (domain / 4 + 1) + (slope + intercept) * pieces / 8 + 2 * line)
+        Cost(multipliers=1, lut=pieces * max(domain - 4, 1) / 2 + 2.5 * line)
         + registers(pieces.bit_length() + domain + slope + domain + intercept + out)
         + adder(line)
     )
