@@ -40,7 +40,7 @@ class Target:
     loss: float
 
 
-TARGETS = {"digits": Target("digits_paper", 0.1)}  # 90 %
+TARGETS = {"digits": Target("digits_paper", 0.1), "mars": Target("mars_paper", 0.1)}  # 90 %, 10 cm
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,9 @@ def _sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @verbs.command("search")
 def _search(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="digits, for which there is a preset.")],
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="digits or mars, for which there is a preset of the paper.")
+    ],
     trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 20,
     seeds: Annotated[int, typer.Option(min=1, help="Searches a method: seeds 0, 1, 2 ...")] = 3,
     sampler: Annotated[
@@ -128,7 +130,7 @@ def _search(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """A search beside chance at equal cost, and beside the paper's preset; half an hour for digits."""
+    """A search beside chance at equal cost, and beside the paper's preset; half an hour for digits on one core."""
     from emamba.bench.search import prove, summary, table, to_json
     from emamba.search import SAMPLERS, Sampler, load_space
 
