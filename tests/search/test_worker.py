@@ -47,6 +47,13 @@ def test_the_same_seed_tries_the_same_places_and_a_study_that_goes_on_tries_othe
     assert ended(order)[2].place not in first
 
 
+def test_where_enough_trials_have_ended_none_is_added(order):
+    work(replace(order, trials=2), 0)
+    asked = len(open_study(order.plan, order.storage).trials)
+    work(replace(order, trials=2), 0)
+    assert len(open_study(order.plan, order.storage).trials) == asked
+
+
 def test_what_breaks_a_constraint_is_not_trained(order):
     limited = replace(order, plan=replace(order.plan, constraints=constraints(["multipliers<=1"])))
     work(limited, 0)

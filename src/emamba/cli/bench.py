@@ -12,6 +12,7 @@ import typer
 
 from emamba.cli.options import DataDir, Json, Recipe, Run, Seed
 from emamba.cli.output import listener, print_columns, print_table
+from emamba.cli.search import one_of
 from emamba.config import load_config, seeded
 
 verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what others published or provide.")
@@ -110,6 +111,35 @@ def _sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
     with listener() as told:
         found = sweep(run, told.progress, data_dir)
     _print_measured(asdict(found), table(found), summary(found), as_json)
+
+
+@verbs.command("search")
+def _search(
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="digits or mars, for which there is a preset of the paper.")
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches a method: seeds 0, 1, 2 ...")] = 3,
+    sampler: Annotated[
+        list[str] | None, typer.Option(help="tpe or nsga2; may be given several times. [default: tpe]")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="Holds its searches. [default: runs/bench_search_<space>]"),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """A search beside chance at equal cost, and beside the paper's preset; half an hour for digits on one core."""
+    from emamba.bench.search import prove, summary, table, to_json
+    from emamba.search import SAMPLERS, Sampler, load_space
+
+    wanted: list[Sampler] = [one_of(it, "sampler", SAMPLERS) for it in sampler or ["tpe"]]
+    found_space = load_space(space)
+    folder = run or Path("runs") / f"bench_search_{found_space.name}"
+    with listener() as told:
+        found = prove(found_space, folder, trials, seeds, wanted, told, data_dir)
+    _print_measured(to_json(found), table(found), summary(found), as_json)
 
 
 def _print_measured(found: object, rows: Sequence[Sequence[str]], about: Iterable[str], as_json: bool) -> None:

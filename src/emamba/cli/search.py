@@ -20,7 +20,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 def search(
     space: Annotated[
         str,
-        typer.Argument(metavar="SPACE", help="TOML file of a search space, or digits, which comes with the package."),
+        typer.Argument(metavar="SPACE", help="TOML file, or one that comes with the package: digits, fashion, mars."),
     ],
     budget: Annotated[
         str, typer.Option(help="Time to search, as 90s, 30m or 2h; the study goes on when called again.")
@@ -55,7 +55,7 @@ def search(
         trials,
         workers,
         storage,
-        _one_of(sampler, "sampler", searching.SAMPLERS),
+        one_of(sampler, "sampler", searching.SAMPLERS),
         seed,
     )
     limits, costs = searching.constraints(constraint or []), tuple(against or ["multiplier_cycles"])
@@ -78,7 +78,8 @@ def seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _one_of(text: str, what: str, known: tuple[Kind, ...]) -> Kind:
+def one_of(text: str, what: str, known: tuple[Kind, ...]) -> Kind:
+    """`text` as one of `known`; ConfigError if it is none."""
     found = next((it for it in known if it == text), None)
     if found is None:
         raise ConfigError(f"there is no {what} {text!r}", f"there are: {', '.join(map(str, known))}")

@@ -53,6 +53,8 @@ def work(order: Order, number: int) -> None:
     recipe, frames = order.plan.space.recipe, order.plan.space.content.frames
     known = subject(recipe, frames, order.folder, order.data_dir, SILENT)
     worker = _Worker(order, known)
+    if worker.done(study):
+        return
     study.optimize(
         worker.objective,
         timeout=max(order.deadline - time.time(), 0),
@@ -82,9 +84,12 @@ class _Worker:
 
     def enough(self, study: Study, _: object) -> None:
         """Stops the worker when enough trials have ended, or nothing new is found any more."""
-        ended = len(trials(study)) if self.order.trials else -1
-        if ended >= self.order.trials > 0 or self.vain >= _IN_VAIN:
+        if self.done(study) or self.vain >= _IN_VAIN:
             study.stop()
+
+    def done(self, study: Study) -> bool:
+        """Whether as many trials have ended as were ordered."""
+        return 0 < self.order.trials <= len(trials(study))
 
     def _place(self, asked: Asked) -> Place:
         """The place that the study proposes."""

@@ -1,0 +1,117 @@
+"""The proof that a search pays: what is compared, what dominates, and that a second call does nothing again."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from emamba.bench import search as bench
+from emamba.errors import ConfigError
+from emamba.search import Found, Trial, load_space, pareto
+from emamba.search.study import Plan, open_study
+from search_space import write_space
+from toy import TOY
+
+PLACE = {"model.d_model": 0, "convolution": 0}
+
+
+def trial(number, loss, cost, **more):
+    known = {"whole": True, "feasible": True, "losses": (0.9, loss), **more}
+    return Trial(number, PLACE, {bench.COST: cost}, **known)
+
+
+@pytest.fixture
+def found(tmp_path):
+    stopped = trial(0, 0, 10, whole=False, losses=(0.01,))
+    trials = (stopped, trial(1, 0.06, 20), trial(2, 0.03, 40), trial(3, 0.02, 45), trial(4, 0.01, 70))
+    return Found(
+        Plan(load_space(write_space(tmp_path))), "classification", trials, tuple(pareto(trials, (bench.COST,)))
+    )
+
+
+def outcome(found, paper):
+    (it,) = bench.compared({"tpe": found}, 1, paper, (0.1, 100))
+    return it
+
+
+def test_the_point_is_the_cheapest_of_the_front_that_is_as_good_as_the_paper(found):
+    it = outcome(found, 0.03)
+    assert (it.recipe, it.validation, it.ratio, it.dominates) == ("toy_2", 0.97, 0.4, True)
+    assert (it.seed, it.sampler, it.trials, it.whole, it.epochs) == (1, "tpe", 5, 4, 1 + 4 * (1 + 2))
+
+
+def test_a_point_that_costs_more_than_half_does_not_dominate_and_without_one_there_is_none(found):
+    dear = outcome(found, 0.01)
+    assert (dear.recipe, dear.ratio, dear.dominates) == ("toy_4", 0.7, False)
+    none = outcome(found, 0.005)
+    assert (none.recipe, none.validation, none.ratio, none.dominates) == (None, None, None, False)
+
+
+def test_the_hypervolume_is_a_share_of_the_area_up_to_the_reference(found):
+    share = outcome(found, 0.01).hypervolume
+    by_hand = 0.04 * 80 + 0.03 * 60 + 0.01 * 55 + 0.01 * 30
+    assert share == pytest.approx(by_hand / 10)
+    assert outcome(replace(found, front=()), 0.01).hypervolume == 0
+
+
+def test_at_equal_epochs_later_trials_of_those_that_trained_longer_do_not_count(found):
+    fewer = replace(found, trials=found.trials[:3], front=tuple(pareto(found.trials[:3], (bench.COST,))))
+    tpe, chance = bench.compared({"tpe": found, "random": fewer}, 0, 0.03, (0.1, 100))
+    assert (tpe.epochs, chance.epochs) == (13, 7)
+    assert tpe.early == chance.early == chance.hypervolume < tpe.hypervolume
+
+
+def test_the_table_and_the_summary_say_who_is_ahead(found):
+    found = {"tpe": found, "random": replace(found, trials=found.trials[:2], front=found.front[:1])}
+    outcomes = tuple(bench.compared(found, 0, 0.03, (0.1, 100)))
+    proof = bench.Proof("small", "classification", bench.Target("toy_paper", 0.1), (0.97, 0.95), 100.0, outcomes)
+    head, tpe, chance = bench.table(proof)
+    assert head[-2:] == ("Accuracy", "cost")
+    assert tpe == ("0", "tpe", "5", "4", "13", "0.585", "0.320", "toy_2", "97.00 %", "0.40")
+    assert chance == ("0", "random", "2", "1", "4", "0.320", "0.320", "none", "-", "-")
+    lines = bench.summary(proof)
+    assert lines[0].startswith("toy_paper: 97.00 %, 95.00 % (validation")
+    assert "90.00 % at 100" in lines[1]
+    assert lines[3] == (
+        "tpe: mean hypervolume 0.585, 0.320 at equal epochs, ahead of chance with 1 and 0 of 1 seeds; "
+        "1 of 1 fronts dominate toy_paper"
+    )
+    assert lines[4] == "random: mean hypervolume 0.320, 0.320 at equal epochs; 0 of 1 fronts dominate toy_paper"
+    assert [it["dominates"] for it in bench.to_json(proof)["outcomes"]] == [True, False]
+
+
+def test_a_space_without_a_preset_of_the_paper_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no preset of the paper for small") as refused:
+        bench.prove(load_space(write_space(tmp_path)), tmp_path, 1)
+    assert "digits" in refused.value.hint
+
+
+def test_every_target_is_a_recipe_of_the_data_of_a_space_of_the_package():
+    from emamba.config import load_config
+
+    for name, target in bench.TARGETS.items():
+        space, paper = load_space(name), load_config(target.recipe)
+        assert paper.data.name == space.recipe.data.name
+        assert paper.model.silu.knots == "paper"
+
+
+def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba, tmp_path, monkeypatch):
+    path = write_space(tmp_path, recipe='training.validation = "trains"\n' + TOY)
+    monkeypatch.setattr(bench, "TARGETS", {"small": bench.Target(str(tmp_path / "toy.toml"), 1.0)})
+    given = ("bench", "search", path, "--trials", 2, "--seeds", 1, "--run", "proof")
+    ended = emamba(*given)
+    assert ended.code == 0
+    head, *rows = ended.out.splitlines()
+    assert re.match(
+        r"seed +method +trials +whole +epochs +hypervolume +at equal epochs +cheapest as good +Accuracy +cost", head
+    )
+    assert [row.split()[:3] for row in rows[:2]] == [["0", "tpe", "2"], ["0", "random", "2"]]
+    studies = [tmp_path / "proof" / name / "study.db" for name in ("tpe_0", "random_0")]
+    plan = Plan(load_space(path))
+    asked = [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies]
+    again = json.loads(emamba(*given, "--json").out)
+    assert [it["trials"] for it in again["outcomes"]] == [2, 2]
+    assert [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies] == asked
+    assert again["paper"][0] * 40 == pytest.approx(round(again["paper"][0] * 40)), "on the 40 frames of the trials"
+    assert emamba("bench", "search", path, "--sampler", "guess").code == 2
