@@ -13,11 +13,10 @@ import jinja2
 from emamba import __version__
 from emamba.fixed import Integers
 from emamba.graph import Graph
-from emamba.rtl import Design, elements, register_map, serial_room
+from emamba.integration import ulx3s
+from emamba.rtl import Design, elements, register_map
 
 PART, BOARD = "xczu9eg-ffvb1156-2-e", "zcu102"
-BOARD_MHZ, BAUD = 25, 1_000_000  # of ULX3S: its oscillator, and a rate that its USB port has exactly
-BIT_CYCLES = BOARD_MHZ * 1_000_000 // BAUD
 WIDEST_DMA = 128  # bytes of a beat
 
 _TEMPLATES = {
@@ -27,11 +26,10 @@ _TEMPLATES = {
     "integration/vivado/block_design.tcl": "block_design.tcl.j2",
     "integration/vivado/clock.xdc": "clock.xdc.j2",
     "integration/pynq/{top}.py": "pynq_driver.py.j2",
-    "integration/ulx3s/{top}.lpf": "ulx3s.lpf.j2",
-    "integration/ulx3s/{top}.py": "ulx3s_host.py.j2",
     "integration/cocotb/bus.py": "cocotb_bus.py.j2",
     "integration/cocotb/test_{top}.py": "cocotb_test.py.j2",
     "integration/cocotb/run.py": "cocotb_run.py.j2",
+    **ulx3s.TEMPLATES,
 }
 
 
@@ -57,10 +55,7 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
         "registers": register_map(design),
         "part": PART,
         "board": BOARD,
-        "board_mhz": BOARD_MHZ,
-        "baud": BAUD,
-        "bit_cycles": BIT_CYCLES,
-        "room": serial_room(design),
+        **ulx3s.context(design),
         "widest": WIDEST_DMA,
         "verilog": [f"{top}.v" for top in (design.top, design.stream_top, design.register_top)],
     }
