@@ -199,6 +199,8 @@ def synth(
     if library:
         return silicon(run, target, library, clock_mhz, gates, fps, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
+    if target == "ulx3s":
+        listener.say(f"bitstream: {run / board.FOLDER}/*.bit, not run on hardware")
     return read_json(run / "synth.json")
 
 

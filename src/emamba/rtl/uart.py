@@ -7,6 +7,8 @@ each result. A byte without its stop bit, as a break is one, resets all but the 
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.back import rtlil
 from amaranth.hdl import (
     Cat,
@@ -71,6 +73,7 @@ class SerialTop(wiring.Component):
         wiring.connect(m, narrow.output, transmitter.source)
         _, last = counter(m, source.frame_beats, moves(widen.output))
         result = Signal(8 * sink.beat_bytes)
+        unused: dict[str, Any] = {f"i_load__{name}": Const(0) for name in loading.names(self._design.regions)}
         m.submodules.streams = Instance(
             self._design.stream_top,
             i_aclk=ClockSignal(),
@@ -83,7 +86,7 @@ class SerialTop(wiring.Component):
             o_m_axis_tvalid=narrow.source.valid,
             i_m_axis_tready=narrow.source.ready,
             **{f"o_{name}": Signal(name=name) for name in ("m_axis_tlast", "m_axis_tuser", *_ERRORS)},
-            **{f"i_load__{name}": Const(0) for name in loading.names(self._design.regions)},
+            **unused,
         )
         m.d.comb += [
             ClockSignal().eq(self.clk),
