@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from emamba.eda import nextpnr
-from emamba.eda.nextpnr import LFE5U_25F, LFE5U_85F, route
+from emamba.eda.nextpnr import LFE5U_25F, LFE5U_85F, configure, route
 from emamba.errors import ToolError
 
 needs_nextpnr = pytest.mark.skipif(
@@ -50,6 +50,33 @@ def test_a_design_that_does_not_fit_says_what_is_missing():
 def test_a_design_without_registers_has_no_clock():
     with pytest.raises(ToolError, match="found 0 clocks"):
         route("module top (x, y); input [3:0] x; output y; assign y = ^x; endmodule\n", "top", LFE5U_25F)
+
+
+PINS = "".join(
+    f'LOCATE COMP "{port}" SITE "{site}";\nIOBUF PORT "{port}" IO_TYPE=LVCMOS33;\n'
+    for port, site in {"clk": "G2", "x[0]": "M1", "y[0]": "L4"}.items()
+)
+TOGGLE = """
+module top (clk, x, y);
+  input clk; input [0:0] x; output reg [0:0] y;
+  always @(posedge clk) y <= y ^ x;
+endmodule
+"""
+
+
+@needs_nextpnr
+def test_a_chip_with_pins_gets_a_bitstream_and_a_clock():
+    found, bits = configure(TOGGLE, "top", PINS, 25, LFE5U_25F)
+    assert found.cells["TRELLIS_IO"][0] == 3
+    assert found.clock_mhz > 100
+    assert b"LFE5U-25F" in bits[:200]
+    assert bytes.fromhex("bdb3") in bits, "the preamble of ECP5"
+
+
+@needs_nextpnr
+def test_a_clock_that_is_not_met_says_by_how_much_and_where():
+    with pytest.raises(ToolError, match=r"on LFE5U-25F is 5000 MHz, and [\d.]+ MHz are reached; slowest path: "):
+        configure(TOGGLE, "top", PINS, 5000, LFE5U_25F)
 
 
 def test_a_program_that_is_killed_says_so(monkeypatch):

@@ -41,4 +41,4 @@ def test_targets_are_known_by_name():
     assert target("ecp5") is ECP5
     with pytest.raises(ConfigError, match="no target 'max10'") as caught:
         target("max10")
-    assert caught.value.hint == "there are: xcup, ecp5, ice40"
+    assert caught.value.hint == "there are: xcup, ecp5, ice40, ulx3s"

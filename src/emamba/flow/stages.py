@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from emamba import files
 from emamba.config import Config, load_config
 from emamba.errors import ConfigError, MismatchError
+from emamba.flow import board
 from emamba.flow.run import (
     SILENT,
     Listener,
@@ -58,7 +59,7 @@ TRAIN = Stage("train", ("data", "model", "training"))
 QUANTIZE = Stage("quantize", ("name", "data", "model", "training", "quantization"), ("model.safetensors",))
 EMIT = Stage("emit", ("hardware",), _GRAPH)
 VERIFY = Stage("verify", ("data", "verify"), (*_GRAPH, "rtl.json"), ("firmware/*", "rtl/*", VECTORS))
-SYNTH = Stage("synth", (), ("rtl.json",), ("rtl/*",))
+SYNTH = Stage("synth", (), ("rtl.json",), ("rtl/*", f"{board.FOLDER}/*.lpf", f"{board.FOLDER}/*.v"))
 REPORT = Stage("report", tuple(Config.model_fields), (), (*_GRAPH, *(f"{name}.json" for name in _RESULTS)))
 
 Results = dict[str, Any]
@@ -177,14 +178,15 @@ def synth(
     """Resources of the Verilog, by Yosys, on UltraScale+ (`xcup`), `ecp5` or `ice40`. Gives the content of synth.json.
 
     Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
-    clock. Any other `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no
-    such target, if its liberty file is none or lacks what is needed, or for what it cannot do.
+    clock. `ulx3s`, a board with an ECP5, is always routed, behind a serial line, and gets a bitstream. Any other
+    `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no such target, if its
+    liberty file is none or lacks what is needed, or for what it cannot do.
     """
     from emamba.eda import pdk
     from emamba.eda.targets import FPGAS
 
     fpga, chosen = target in FPGAS, {"target": target, "route": route}
-    if route and target != "ecp5":
+    if route and target not in ("ecp5", "ulx3s"):
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
     if fpga and (gates or clock_mhz or fps):
         fact = f"{target} is an FPGA: a clock, gates or a rate can be asked of standard cells only"
@@ -197,6 +199,8 @@ def synth(
     if library:
         return silicon(run, target, library, clock_mhz, gates, fps, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
+    if target == "ulx3s":
+        listener.say(f"bitstream: {run / board.FOLDER}/*.bit, not run on hardware")
     return read_json(run / "synth.json")
 
 
@@ -321,6 +325,8 @@ def _emit(run: Path, config: Config, progress: Progress) -> list[Path]:
         design.register_top: rtl.register_top(design),
     }
     contents |= {run / "rtl" / f"{top}.v": verilog(text, top) for top, text in tops.items()}
+    shell, top = rtl.serial_top(design, integration.BIT_CYCLES), design.serial_top
+    contents[run / board.FOLDER / f"{top}.v"] = verilog(shell, top)
     around = integration.generate(graph, design, config.hardware.clock_mhz, *vectors(graph))
     contents |= {run / path: text for path, text in around.items()}
     written = [files.write(path, content) for path, content in contents.items()]
@@ -357,14 +363,18 @@ def _synth(run: Path, config: Config, progress: Progress, target: str, route: bo
     from emamba.eda.synthesis import synthesize
     from emamba.flow.design import load_design
 
-    top = load_design(run / "rtl.json").top
-    progress(0, 1 + route, "synth: map")
-    verilog = _verilog(run, top)
-    results = synthesize(verilog, top, targets.target(target)).to_json()
-    if route:
+    design, on_board, bits = load_design(run / "rtl.json"), target == "ulx3s", []
+    progress(0, 1 + (route or on_board), "synth: map")
+    verilog = _verilog(run, design.top)
+    results = synthesize(verilog, design.top, targets.target(target)).to_json()
+    if route or on_board:
         progress(1, 2, "synth: place and route")
-        results["routing"] = nextpnr.route(verilog, top).to_json()
-    return [write_json(run / "synth.json", results)]
+    if on_board:
+        routing, *bits = board.configure(run, design)
+        results["routing"] = routing.to_json()
+    elif route:
+        results["routing"] = nextpnr.route(verilog, design.top).to_json()
+    return [*bits, write_json(run / "synth.json", results)]
 
 
 def _verilog(run: Path, top: str) -> str:

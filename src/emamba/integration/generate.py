@@ -1,6 +1,7 @@
-"""What lies around the Verilog: a Vivado project, a FuseSoC core, a driver for PYNQ, a test bench for cocotb.
+"""What lies around the Verilog: a Vivado project, a FuseSoC core, drivers for PYNQ and ULX3S, a test bench for cocotb.
 
-The text is in `templates`. All of it is about the module `design.register_top`.
+The text is in `templates`. That for ULX3S is about the module `design.serial_top`, all else about
+`design.register_top`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import jinja2
 from emamba import __version__
 from emamba.fixed import Integers
 from emamba.graph import Graph
+from emamba.integration import ulx3s
 from emamba.rtl import Design, elements, register_map
 
 PART, BOARD = "xczu9eg-ffvb1156-2-e", "zcu102"
@@ -27,6 +29,7 @@ _TEMPLATES = {
     "integration/cocotb/bus.py": "cocotb_bus.py.j2",
     "integration/cocotb/test_{top}.py": "cocotb_test.py.j2",
     "integration/cocotb/run.py": "cocotb_run.py.j2",
+    **ulx3s.TEMPLATES,
 }
 
 
@@ -52,6 +55,7 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
         "registers": register_map(design),
         "part": PART,
         "board": BOARD,
+        **ulx3s.context(design),
         "widest": WIDEST_DMA,
         "verilog": [f"{top}.v" for top in (design.top, design.stream_top, design.register_top)],
     }

@@ -6,6 +6,7 @@ from emamba.rtl.build import build
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.estimate import Estimate, estimate
 from emamba.rtl.explore import Explored, Point, beats, front
+from emamba.rtl.uart import serial_room, serial_top
 from emamba.rtl.weights import Region, elements
 from emamba.rtl.wishes import fastest, interval_of_rate, solve
 
@@ -27,6 +28,8 @@ __all__ = [
     "interval_of_rate",
     "register_map",
     "register_top",
+    "serial_room",
+    "serial_top",
     "solve",
     "stream_top",
 ]

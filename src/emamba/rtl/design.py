@@ -29,6 +29,11 @@ class Port:
         return self.tokens * self.beats
 
     @property
+    def frame_bytes(self) -> int:
+        """Bytes of the elements of one frame, without those that fill beats up."""
+        return self.tokens * self.channels * self.element_bytes
+
+    @property
     def element_bytes(self) -> int:
         """Bytes of an element on AXI: the fewest of 1, 2, 4, 8 that hold it."""
         return 1 << max(0, (self.dtype.bits - 1).bit_length() - 3)
@@ -80,6 +85,11 @@ class Design:
     def register_top(self) -> str:
         """The module that wraps `stream_top` and has registers on AXI4-Lite beside it."""
         return f"axi_{self.top}"
+
+    @property
+    def serial_top(self) -> str:
+        """The module that wraps `stream_top` in a serial line."""
+        return f"uart_{self.top}"
 
     @property
     def frame_cycles(self) -> int:
