@@ -122,7 +122,7 @@ def test_products_share_dsp_blocks_at_the_same_speed(toy_run):
     assert flow.verify(toy_run)["mismatches"] == 0
     flow.build(toy_run, interval=40)
     assert flow.recipe(toy_run).hardware.packing
-    with pytest.raises(ConfigError, match="share multiplications cannot be loaded"):
+    with pytest.raises(ConfigError, match="packing has to be off"):
         flow.build(toy_run, weights="ram")
     flow.build(toy_run, packing=False)
     assert not flow.recipe(toy_run).hardware.packing
