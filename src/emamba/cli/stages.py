@@ -103,7 +103,7 @@ def build(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Choose the smallest accelerator that meets a wish, put the wish into the run's recipe, and emit it."""
+    """Choose a small accelerator that meets a wish, put the wish into the run's recipe, and emit it."""
     with listener() as told:
         results = flow.build(run, interval, fps, multipliers, latency, clock_mhz, weights, packing, force, told)
     finish(run, results, as_json, "C", "Hardware")

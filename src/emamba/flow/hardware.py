@@ -33,7 +33,7 @@ def build(
     force: bool = False,
     listener: Listener = SILENT,
 ) -> Results:
-    """The smallest design that meets a wish, or the fastest within a budget; gives what `emit` gives.
+    """A small design that meets a wish, or the fastest within a budget; gives what `emit` gives.
 
     Wish for one of: `interval` in cycles a token, `fps` frames a second at the clock, `multipliers` at most. On top
     of the first two, `latency` in cycles. `weights` are in "rom", or in "ram" that others can be loaded into; with

@@ -130,14 +130,14 @@ class _Run:
 @contextmanager
 def reproducible(seed: int, threads: int = 1) -> Iterator[None]:
     """Seeded, deterministic, on so many threads; PyTorch is left as it was found."""
-    strictness = torch.get_deterministic_debug_mode()
+    strict = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]), on_threads(threads):
         torch.manual_seed(seed)
-        torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), without its compiler: 4 s
+        torch.use_deterministic_algorithms(True)
         try:
             yield
         finally:
-            torch.set_deterministic_debug_mode(strictness)
+            torch.use_deterministic_algorithms(strict)
 
 
 @contextmanager
