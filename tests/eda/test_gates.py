@@ -68,6 +68,16 @@ def test_every_cell_has_its_area_and_nets_change_as_often_as_registers_allow(cel
     assert found.high["$true"] == 1
 
 
+def test_while_nothing_comes_all_clocks_but_one_stand_still(cells, found):
+    outputs = {it.pins[it.cell.gate["out"]]: it.name for it in cells if it.cell.gate}
+    assert len(outputs) > 1 and "sleep" in outputs.values()
+    assert all(found.resting[net] == 0 for net in outputs)
+    awake = next(net for net, name in outputs.items() if name == "sleep")
+    assert found.high[awake] > 0.9, "frame follows frame"
+    assert all(it.pins[it.cell.clock] in outputs for it in cells if it.cell.next_state)
+    assert [it.name for it in cells if it.cell.gate and it.pins[it.cell.gate["clock"]] == "clk"] == ["sleep"]
+
+
 def test_weights_are_loaded_into_cells_that_know_none(tiny_library):
     rng = np.random.default_rng(0)
     it = case("loaded", rng, 2, 3, replace(linear(rng, 3, 2, 4), name="head"))
@@ -109,6 +119,19 @@ def test_registers_that_are_cleared_by_constants_and_inverted_outputs_are_known(
     assert [source["expression"] for source in tables.sources] == ["(v[a[1]] & ~~v[a[2]])", "v[a[1]]", "~v[a[1]]"]
     with pytest.raises(ToolError, match="one, a ff, has its clock from d"):
         gates._Tables([Instance("one", cell, {**pins, "C": "d"}), Instance("", Cell("ports"), {"clk": "clk"})])
+
+
+def test_a_gate_behind_a_gate_is_open_when_both_are():
+    gate = Cell("gate", gate={"clock": "CK", "enable": "EN", "out": "GCK"})
+    outer = Instance("outer", gate, {"CK": "clk", "EN": "a", "GCK": "x"})
+    inner = Instance("inner", gate, {"CK": "x", "EN": "b", "GCK": "y"})
+    tables = gates._Tables([inner, outer, Instance("", Cell("ports"), {"clk": "clk"})])
+    assert [source["expression"] for source in tables.sources] == ["(v[a[2]] & v[a[1]])", "v[a[1]]"]
+    names = {number: net for net, number in tables.nets.items()}
+    assert [(names[output], [names[net] for net in inputs]) for _, output, inputs in tables.cells] == [
+        ("y", ["x", "b"]),
+        ("x", ["a"]),
+    ]
 
 
 def test_a_loop_of_logic_is_an_error():

@@ -12,12 +12,13 @@ from emamba.eda.simulator import Simulator, build_simulator
 from emamba.eda.verilog import verilog
 from emamba.errors import DataError, MismatchError, ToolError
 from emamba.fixed import Integer
+from emamba.rtl.activity import Activity
 from emamba.rtl.design import Design, Port, Stage
 from emamba.rtl.stream import beats, moves
 
 DTYPE, LANES, CHANNELS, TOKENS = Integer(12), 9, 18, 3  # beats of 109 bits: more than a machine word
 FRAME_BEATS = TOKENS * CHANNELS // LANES
-DEAF, MUTE, RESTLESS, SHY, UNMARKED, TALKATIVE, OUTLASTING = range(2001, 2008)
+DEAF, MUTE, RESTLESS, SHY, UNMARKED, TALKATIVE, OUTLASTING, SLEEPY, SLEEPLESS = range(2001, 2010)
 
 
 class Plus(wiring.Component):
@@ -27,10 +28,11 @@ class Plus(wiring.Component):
     """
 
     def __init__(self) -> None:
-        super().__init__({"input": In(beats(DTYPE, LANES)), "output": Out(beats(DTYPE, LANES))})
+        super().__init__({"input": In(beats(DTYPE, LANES)), "output": Out(beats(DTYPE, LANES)), "active": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        m.submodules.activity = activity = Activity(FRAME_BEATS, FRAME_BEATS)
         full, first, odd, blink = Signal(), Signal(), Signal(reset_less=True), Signal()
         held = [Signal(DTYPE.bits, name=f"held_{lane}") for lane in range(LANES)]
         fault = Signal(12, reset_less=True)
@@ -50,6 +52,13 @@ class Plus(wiring.Component):
             self.output.valid.eq(full & ~((fault == SHY) & blink)),
             self.output.payload.first.eq(first & (fault != UNMARKED)),
             Value.cast(self.output.payload.data).eq(Cat(held) ^ ((fault == RESTLESS) & blink)),
+        ]
+        m.d.comb += [
+            activity.input_valid.eq(self.input.valid),
+            activity.input_ready.eq(self.input.ready),
+            activity.output_valid.eq(self.output.valid),
+            activity.output_ready.eq(self.output.ready),
+            self.active.eq((activity.active & (fault != SLEEPY)) | (fault == SLEEPLESS)),
         ]
         for name, port in (("input", self.input), ("plus", self.output)):
             wires = {"valid": port.valid, "ready": port.ready, "payload": Value.cast(port.payload.data)}
@@ -147,9 +156,11 @@ def test_what_outlasts_a_reset_is_seen(plus, frames):
     [
         (DEAF, None, r"no output for \d+ cycles after 2 frames and 1 beats; valid but not ready: input; ready but"),
         (MUTE, None, r"after 2 frames and 1 beats; valid but not ready: none; ready but not valid: input plus"),
-        (RESTLESS, 0, r"output changed beat \d+ while it waited for ready"),
-        (SHY, 0, r"output changed beat \d+: valid fell before ready came"),
+        (RESTLESS, 1, r"output changed beat \d+ while it waited for ready"),
+        (SHY, 1, r"output changed beat \d+: valid fell before ready came"),
         (UNMARKED, None, r"output beat 0 of frame \d has the flag `first` clear"),
+        (SLEEPY, 1, r"output beat 2 of frame 2 has the flag `first` set"),
+        (SLEEPLESS, None, r"the design stays active after the last frame"),
         (TALKATIVE, None, r"an output frame without an input frame|goes on after the last frame"),
     ],
 )
@@ -164,7 +175,7 @@ def test_a_tap_that_breaks_its_stream_is_named(plus, frames):
     planted = frames[:4].copy()
     planted[2, 0, 0] = RESTLESS
     with pytest.raises(MismatchError, match="plus changed beat"):
-        simulate(plus, planted, 0, range(4))
+        simulate(plus, planted, 1, range(4))
 
 
 def test_progress_ends_with_all_frames(plus, frames):

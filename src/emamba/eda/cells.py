@@ -1,7 +1,8 @@
 """A design as a netlist of standard cells, from Yosys' mapping to a liberty library. Nothing is placed or routed.
 
-Memories become flip-flops with multiplexers in front of their outputs. Where four flip-flops or more wait for one
-enable, a clock gate holds them, if the library has one; all other enables are multiplexers.
+Memories become flip-flops with multiplexers in front of their outputs. If the library has a clock gate, one stops the
+clock of all while the design is not active, and others hold four flip-flops or more that wait for one enable; all other
+enables are multiplexers.
 """
 
 from __future__ import annotations
@@ -102,9 +103,21 @@ def map_cells(verilog: str, top: str, library: Library, clock_mhz: float) -> Net
     modules = {
         found[1]: buffered(found[0], library) for text in mapped for found in _MODULE.finditer(text) if found[1] != top
     }
-    whole = next(found[0] for found in _MODULE.finditer(mapped[0]) if found[1] == top)
+    whole = gated(next(found[0] for found in _MODULE.finditer(mapped[0]) if found[1] == top), library)
     # OpenSTA does not know that a wire may be signed, and nothing is computed with them here.
     return measured("".join([whole, *modules.values()]).replace("wire signed ", "wire "), top, library)
+
+
+def gated(top: str, library: Library) -> str:
+    """The module `top` with a clock gate in front of all that is in it, open while it is active."""
+    gate = _clock_gate(library)
+    if gate is None:
+        return top
+    clock, enable, out = (gate.gate[role] for role in ("clock", "enable", "out"))
+    test = f"    .{gate.gate['test']}(1'b0),\n" if "test" in gate.gate else ""
+    pins = f"    .{clock}(clk),\n    .{enable}(active),\n{test}    .{out}(awake)"
+    added = f"  wire awake;\n  {gate.name} sleep (\n{pins}\n  );\n"
+    return top.replace(".clk(clk)", ".clk(awake)").replace("endmodule\n", f"{added}endmodule\n")
 
 
 def buffered(module: str, library: Library) -> str:
@@ -219,11 +232,15 @@ def _top_commands(verilog: str, top: str) -> list[str]:
     ]
 
 
-def _gating(library: Library) -> list[str]:
+def _clock_gate(library: Library) -> Cell | None:
     gates = [cell for cell in library.cells.values() if cell.gate and {"clock", "enable", "out"} <= set(cell.gate)]
-    if not gates:
+    return min(gates, key=lambda cell: (len(cell.gate), cell.area), default=None)
+
+
+def _gating(library: Library) -> list[str]:
+    best = _clock_gate(library)
+    if best is None:
         return []
-    best = min(gates, key=lambda cell: (len(cell.gate), cell.area))
     pins = ":".join(best.gate[role] for role in ("enable", "clock", "out"))
     test = f"-tie_lo {best.gate['test']}" if "test" in best.gate else ""
     return [f"clockgate -pos {best.name} {pins} {test} -min_net_size {_GATED}"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -197,11 +197,13 @@ class _Tables:
         self.registers: list[int] = []  # state, next state, enable of each
         *cells, ports = instances
         self.ports = ports.pins
-        gates = {it.pins[it.cell.gate["out"]]: it.pins[it.cell.gate["enable"]] for it in cells if it.cell.gate}
+        clocks = {it.pins[it.cell.gate["out"]] for it in cells if it.cell.gate}
         for it in cells:
             if it.cell.next_state:
-                self._register(it, gates)
-            elif not it.cell.gate:
+                self._register(it, clocks)
+            elif it.cell.gate:
+                self._clock_gate(it, clocks)
+            else:
                 for pin, function in it.cell.functions.items():
                     if pin in it.pins:
                         self._compute(it.cell.name, function, it.pins, it.pins[pin])
@@ -215,10 +217,16 @@ class _Tables:
         head = [len(self.nets), len(self.registers) // 3, *map(len, payloads), *single, self.nets[_HIGH]]
         return np.array([*head, *(net for bits in payloads for net in bits), *self.registers, *ordered], np.int32)
 
-    def _register(self, it: Instance, gates: Mapping[str, str]) -> None:
+    def _clock_gate(self, it: Instance, clocks: Collection[str]) -> None:
+        """Its output counts as high in the cycles in which it passes its clock on, which may be gated itself."""
+        clock, enable = it.cell.gate["clock"], it.cell.gate["enable"]
+        function = f"{enable} & {clock}" if it.pins[clock] in clocks else enable
+        self._compute(it.cell.name, function, it.pins, it.pins[it.cell.gate["out"]])
+
+    def _register(self, it: Instance, clocks: Collection[str]) -> None:
         cell = it.cell
         clock = it.pins.get(cell.clock, "")
-        if clock != self.ports["clk"] and clock not in gates:
+        if clock != self.ports["clk"] and clock not in clocks:
             fact = f"{it.name}, a {cell.name}, has its clock from {clock}"
             raise ToolError(fact, "report it: only rising edges of clk and of its gates are known here")
         following = f"({cell.next_state})"
@@ -226,7 +234,7 @@ class _Tables:
         following = f"({following}) | ({cell.preset})" if cell.preset else following
         state = f"{it.name}:state"
         self._compute(cell.name, following, it.pins, f"{it.name}:next")
-        enable = gates.get(clock, _HIGH)
+        enable = clock if clock in clocks else _HIGH
         self.registers += [self._net(state), self._net(f"{it.name}:next"), self._net(enable)]
         names = {**it.pins, cell.state[0]: state, cell.state[1]: f"!{state}"}
         for pin, function in cell.functions.items():

@@ -2,8 +2,8 @@
 
 Every change of a net costs what charges its load (half C V^2, pins and assumed wires), and what the liberty file says
 of the cell inside: the energy of a pin is the mean of rising and falling, of its conditions and of the pins it is
-related to, at the load that it has and in the middle of the table's slews. A clock pin changes twice a cycle, behind a
-clock gate in the share of cycles in which its enable was high. Changes are counted without delays, so that glitches are
+related to, at the load that it has and in the middle of the table's slews. A clock pin changes twice a cycle, behind
+clock gates in the share of cycles in which their enables were high. Changes are counted without delays, so that glitches are
 not in it; nor are the buffers of a clock tree.
 
 The OpenSTA of 2019 is no help here: `set_power_activity -pins` calls a procedure that it does not have, clocks are
@@ -53,7 +53,7 @@ class Watts:
 class Power:
     """Power at `clock_mhz` while frame follows frame, one every `interval_cycles`, and while none comes.
 
-    Idle, the clock runs and gates are as they are at rest.
+    Idle, the clock runs up to the gates that are closed at rest.
     """
 
     clock_mhz: float
@@ -184,8 +184,8 @@ def _loads(cells: Sequence[Instance], known: Mapping[str, _Powers], wire: float)
 
 def _clocks(cells: Sequence[Instance], clk: str, high: Mapping[str, float]) -> dict[str, float]:
     """How often each clock net changes in a cycle."""
-    gated = {it.pins[it.cell.gate["out"]]: 2 * high[it.pins[it.cell.gate["enable"]]] for it in cells if it.cell.gate}
-    return {clk: 2.0, **gated}
+    gated = (it.pins[it.cell.gate["out"]] for it in cells if it.cell.gate)
+    return {clk: 2.0, **{net: 2 * high[net] for net in gated}}
 
 
 def _leakage(text: str) -> float:

@@ -27,6 +27,7 @@ from emamba.graph import (
     content_hash,
 )
 from emamba.rtl import loading, weights
+from emamba.rtl.activity import Activity
 from emamba.rtl.buffers import fifo_beats
 from emamba.rtl.convolution import ConvolutionStage
 from emamba.rtl.design import Design, Port, Stage
@@ -77,8 +78,8 @@ def _port(graph: Graph, op: Operation, foldings: dict[str, Folding]) -> Port:
 
 
 class Accelerator(wiring.Component):
-    """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out; with `regions` the port
-    `load`, which writes an element of them in each cycle, read from the next but one on.
+    """All stages of a graph. Members: streams `input` and `output`, tokens in, tokens out; `active`, see `Activity`;
+    with `regions` the port `load`, which writes an element of them in each cycle, read from the next but one on.
 
     Timing: a frame in as many cycles as its slowest stage needs; each stage works on a token of its own. FIFOs lie
     on the shorter of two paths that meet, deep enough for the tokens that are under way on the longer one.
@@ -91,6 +92,7 @@ class Accelerator(wiring.Component):
             {
                 "input": In(beats(first.dtype, foldings[first.name].output)),
                 "output": Out(beats(last.dtype, foldings[last.name].output)),
+                "active": Out(1),
                 **loading.members(regions),
             }
         )
@@ -116,6 +118,7 @@ class Accelerator(wiring.Component):
             self._observe(m, op, component)
             open_ends[op.name] = self._forked(m, op, component.output)
         wiring.connect(m, open_ends[self._graph.output.name].pop(), wiring.flipped(self.output))
+        self._tell(m)
         return m
 
     def _loader(self, m: Module) -> loading.Loader:
@@ -123,6 +126,20 @@ class Accelerator(wiring.Component):
         m.submodules.weight_loader = loader = loading.Loader(self._regions)
         wiring.connect(m, wiring.flipped(self.load), loader.load)
         return loader
+
+    def _tell(self, m: Module) -> None:
+        """Whether it is active."""
+        first, last = (_port(self._graph, op, self._foldings) for op in (self._graph.input, self._graph.output))
+        m.submodules.activity = activity = Activity(first.frame_beats, last.frame_beats)
+        m.d.comb += [
+            activity.input_valid.eq(self.input.valid),
+            activity.input_ready.eq(self.input.ready),
+            activity.output_valid.eq(self.output.valid),
+            activity.output_ready.eq(self.output.ready),
+            self.active.eq(activity.active),
+        ]
+        if self._regions:
+            m.d.comb += activity.written.eq(self.load.write)
 
     def _link(self, op: Operation, index: int, depth: int) -> Link:
         """The link into source `index` of `op`, with room for `depth` beats."""
