@@ -70,7 +70,7 @@ def test_every_cell_has_its_area_and_nets_change_as_often_as_registers_allow(cel
 
 def test_while_nothing_comes_all_clocks_but_one_stand_still(cells, found):
     outputs = {it.pins[it.cell.gate["out"]]: it.name for it in cells if it.cell.gate}
-    assert len(outputs) > 1 and "sleep" in outputs.values()
+    assert len(outputs) > 1
     assert all(found.resting[net] == 0 for net in outputs)
     awake = next(net for net, name in outputs.items() if name == "sleep")
     assert found.high[awake] > 0.9, "frame follows frame"

@@ -72,9 +72,7 @@ def test_every_change_has_its_price_and_belongs_to_a_component_and_a_kind(tiny_l
 
 
 def test_a_gated_clock_costs_as_often_as_it_is_open(tiny_library, cells):
-    shut, half = (
-        power(cells, tiny_library, gates(high={"g": share}, resting={"g": share}), 100) for share in (0, 0.5)
-    )
+    shut, half = (power(cells, tiny_library, gates(high={"g": share}, resting={"g": share}), 100) for share in (0, 0.5))
     load = 2 + wire_ff(tiny_library)
     # Once a cycle: the gate's output with its load, and the register's clock pin.
     assert half.totals.clock - shut.totals.clock == pytest.approx((1 + 0.5 * load + 1) * 1e-4)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from emamba import files
@@ -19,6 +18,7 @@ from emamba.firmware.spelling import element
 from emamba.fixed import Integers
 from emamba.graph import Graph, Operation
 from emamba.graph.golden import accepted
+from emamba.templates import rendered
 
 COMPILERS = ("cc", "gcc", "clang")
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
@@ -60,7 +60,7 @@ def build_firmware(sources: Mapping[str, str], graph: Graph, folder: Path, *, ch
     """
     name = f"emamba_{graph.name}"
     context = {"name": name, "NAME": name.upper(), "tensors": len(graph.operations)}
-    harness = {f"firmware_{part}": _rendered(f"firmware_{part}.j2", context) for part in ("main.c", "trace.h")}
+    harness = {f"firmware_{part}": rendered("eda", f"firmware_{part}.j2", context) for part in ("main.c", "trace.h")}
     _write(folder, {**sources, **harness})
     flags = (*STRICT, *SANITIZED) if checked else ()
     inputs = ("-include", "firmware_trace.h", f"{name}.c", "firmware_main.c")
@@ -109,13 +109,6 @@ def _compile(folder: Path, *arguments: str) -> None:
 def _write(folder: Path, sources: Mapping[str, str]) -> None:
     for name, text in sources.items():
         files.write(folder / name, text)
-
-
-def _rendered(template: str, context: Mapping[str, object]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emamba.eda"), keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(template).render(context)
 
 
 def _numpy(op: Operation) -> np.dtype:

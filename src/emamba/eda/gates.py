@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from emamba.errors import DataError, MismatchError, ToolError
 from emamba.fixed import Integers
 from emamba.rtl.design import Design, Port
 from emamba.rtl.weights import widths
+from emamba.templates import rendered
 
 LANES = 64
 _RESET_CYCLES = 4
@@ -95,7 +95,7 @@ def evaluate(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files.write(folder / "tables.bin", tables.content(design).tobytes())
-        files.write(folder / "gates.c", _source(tables))
+        files.write(folder / "gates.c", rendered("eda", "gates.c.j2", {"kinds": tables.sources}))
         files.write(folder / "input.bin", _words(streams, port).tobytes())
         files.write(folder / "load.bin", loads.tobytes())
         flags = ("-std=c99", "-O2", "-march=native")
@@ -115,13 +115,6 @@ def evaluate(
     shares = counts / (LANES * np.array([count, cycles, _REST_CYCLES])[:, None])
     busy = (dict(zip(tables.nets, values.tolist(), strict=True)) for values in shares)
     return Gates(outputs[: len(frames)], count, cycles, int(results["interval"]), *busy)
-
-
-def _source(tables: _Tables) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emamba.eda"), trim_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("gates.c.j2").render(kinds=tables.sources)
 
 
 def c_expression(function: str, names: Mapping[str, str]) -> str:

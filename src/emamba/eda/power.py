@@ -3,8 +3,8 @@
 Every change of a net costs what charges its load (half C V^2, pins and assumed wires), and what the liberty file says
 of the cell inside: the energy of a pin is the mean of rising and falling, of its conditions and of the pins it is
 related to, at the load that it has and in the middle of the table's slews. A clock pin changes twice a cycle, behind
-clock gates in the share of cycles in which their enables were high. Changes are counted without delays, so that glitches are
-not in it; nor are the buffers of a clock tree.
+clock gates in the share of cycles in which their enables were high. Changes are counted without delays, so that
+glitches are not in it; nor are the buffers of a clock tree.
 
 The OpenSTA of 2019 is no help here: `set_power_activity -pins` calls a procedure that it does not have, clocks are
 never gated, and what is called beneath charges rising and falling energy for every single change.

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from emamba import files
 from emamba.eda.process import run, which
 from emamba.eda.verilator import verilator, verilator_root
 from emamba.rtl.design import Design
 from emamba.rtl.weights import widths
+from emamba.templates import rendered
 
 _OPTIONS = (
     *("--top-module", "bench", "--Mdir", "."),
@@ -135,20 +134,14 @@ def _prefix(number: int) -> str:
 
 def _sources(designs: Sequence[tuple[Design, str]], packets: bool) -> dict[str, str]:
     """What is compiled: file name -> content."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emamba.eda"),
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
     benches = [_bench(_prefix(number), design, packets) for number, (design, _) in enumerate(designs)]
     sources = {
-        "harness.cpp": environment.get_template("harness.cpp.j2").render(benches=benches),
+        "harness.cpp": rendered("eda", "harness.cpp.j2", {"benches": benches}),
         "runtime.cpp": "".join(f'#include "{name}"\n' for name in _RUNTIME),
     }
     for bench, (design, verilog) in zip(benches, designs, strict=True):
         prefix = bench["prefix"]
-        sources[f"{prefix}_bench.v"] = environment.get_template("bench.v.j2").render(bench)
+        sources[f"{prefix}_bench.v"] = rendered("eda", "bench.v.j2", bench)
         sources[f"{prefix}_design.v"] = verilog
         sources[f"{prefix}_design.vlt"] = _readable(design, bench["top"])
     return sources

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jinja2
 import numpy as np
 
 from emamba.firmware.functions import Computed, array_type, computed, function, named, ordered, parameters
@@ -18,6 +17,7 @@ from emamba.firmware.schedule import moments
 from emamba.firmware.spelling import element, filled, numbers
 from emamba.fixed import Integers
 from emamba.graph import Graph, Operation, content_hash
+from emamba.templates import rendered
 
 
 @dataclass(frozen=True)
@@ -65,26 +65,18 @@ def generate(graph: Graph) -> dict[str, str]:
         "constants": _constants(graph, called),
         "push": push(graph, called),
     }
+    filters = {"title": title, "element": element}
     templates = {"c": "source.c.j2", "h": "header.h.j2"}
-    return {f"emamba_{graph.name}.{suffix}": _rendered(name, context) for suffix, name in templates.items()}
+    return {
+        f"emamba_{graph.name}.{suffix}": rendered("firmware", name, context, filters)
+        for suffix, name in templates.items()
+    }
 
 
 def title(op: Operation) -> str:
     """One line about an operation and its tensor, for comments."""
     call = f"{type(op).__name__}({', '.join(op.sources)})"
     return f"{op.name} = {call}: {op.channels} x {op.dtype}, {op.fraction_bits} fraction bits"
-
-
-def _rendered(template: str, context: dict[str, object]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emamba.firmware"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"title": title, "element": element}
-    return environment.get_template(template).render(context)
 
 
 def _constants(graph: Graph, called: Mapping[str, str]) -> list[Constants]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 
-import jinja2
-
 from emamba import __version__
 from emamba.fixed import Integers
 from emamba.graph import Graph
 from emamba.integration import ulx3s
 from emamba.rtl import Design, elements, register_map
+from emamba.templates import rendered
 
 PART, BOARD = "xczu9eg-ffvb1156-2-e", "zcu102"
 WIDEST_DMA = 128  # bytes of a beat
@@ -39,13 +38,6 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
     `frames` [batch, tokens, channels] and the `outputs` that golden makes of them are the test bench's vectors;
     `clock_mhz` is what the projects constrain the clock to.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emamba.integration"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
     context = {
         "graph": graph,
         "design": design,
@@ -60,8 +52,7 @@ def generate(graph: Graph, design: Design, clock_mhz: float, frames: Integers, o
         "verilog": [f"{top}.v" for top in (design.top, design.stream_top, design.register_top)],
     }
     texts = {
-        path.format(top=design.top): environment.get_template(template).render(context)
-        for path, template in _TEMPLATES.items()
+        path.format(top=design.top): rendered("integration", template, context) for path, template in _TEMPLATES.items()
     }
     vectors = {"frames": frames.tolist(), "outputs": outputs.tolist()}
     if design.regions:

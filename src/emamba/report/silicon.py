@@ -77,7 +77,7 @@ def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
     fastest = it.clock_mhz * 1e6 / it.interval_cycles
     return [
         ("Power, mW", f"{it.total_mw:.3g}", f"{corner(silicon)}, {it.clock_mhz:g} MHz; {how}; {shares}"),
-        ("Idle power, mW", f"{it.idle_mw:.3g}", "the clock runs, no frame comes"),
+        ("Idle power, mW", f"{it.idle_mw:.3g}", "no frame comes"),
         ("Energy a frame, nJ", _told(it.energy_nj), f"frame behind frame, {fastest:,.0f} a second"),
     ]
 
