@@ -7,7 +7,7 @@ import pytest
 from emamba.eda import opensta
 from emamba.eda.cells import measured
 from emamba.eda.liberty import read
-from emamba.eda.opensta import analyse
+from emamba.eda.opensta import analyse, clocked
 from emamba.errors import ToolError
 from liberties import tiny_liberty
 
@@ -94,3 +94,60 @@ def test_without_opensta_it_is_said_how_to_get_it(library, monkeypatch, tmp_path
     with pytest.raises(ToolError, match="sta is not installed") as raised:
         analyse(measured(NETLIST, "top", library), library, 100)
     assert "apt install opensta" in raised.value.hint
+
+
+GATED = """module top(clk, rst, d, q);
+  input clk, rst, d; output q; wire awake, x;
+  tiny_gate sleep (
+    .CK(clk),
+    .EN(rst),
+    .GCK(awake)
+  );
+  \\top.one  one (
+    .clk(awake),
+    .d(d),
+    .q(q)
+  );
+endmodule
+module \\top.one (clk, d, q);
+  input clk, d; output q; wire inner, x, y;
+  tiny_gate _1_ (
+    .CK(clk),
+    .EN(d),
+    .GCK(inner)
+  );
+  tiny_dff _2_ (
+    .C(inner),
+    .D(d),
+    .Q(x)
+  );
+  tiny_inv _3_ (
+    .A(x),
+    .Y(y)
+  );
+  tiny_dff _4_ (
+    .C(inner),
+    .D(y),
+    .Q(q)
+  );
+endmodule
+"""
+
+
+def test_all_flip_flops_behind_clock_gates_have_the_same_clock(library):
+    text = clocked(measured(GATED, "top", library), library)
+    assert [line.strip() for line in text.splitlines() if "clk)" in line or "GCK" in line] == [
+        ".CK(clk),",
+        ".GCK(awake)",
+        ".clk(clk),",
+        ".CK(clk),",
+        ".GCK(inner)",
+        ".C(clk),",
+        ".C(clk),",
+    ]
+
+
+@needs_opensta
+def test_a_path_behind_two_clock_gates_is_found(library):
+    found = analyse(measured(GATED, "top", library), library, 100)
+    assert found.critical_path.startswith("one: flip-flop, 1 cell")

@@ -31,9 +31,9 @@ _STEPS = (
     *("strash", "&get -n", "&fraig -x", "&put", "scorr", "dc2", "dretime", "strash", "&get -n", "&dch -f", "&nf {D}"),
     *("&put", "buffer -p", "upsize {D}", "dnsize {D}", "stime -p"),
 )
-_MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
-_CELL = re.compile(r"^  (\w+) \S+ +\(\n((?:    \..*\n)*)  \);\n", re.MULTILINE)
-_PIN = re.compile(r"\.(\w+)\((.*)\)")
+MODULE = re.compile(r"^module \\?(\S+?) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
+CELL = re.compile(r"^  (\w+) \S+ +\(\n((?:    \..*\n)*)  \);\n", re.MULTILINE)
+PIN = re.compile(r"\.(\w+)\((.*)\)")
 _INSTANCE = re.compile(r"^  (\w+) \\?(\S+) +\(\n", re.MULTILINE)
 
 
@@ -101,9 +101,9 @@ def map_cells(verilog: str, top: str, library: Library, clock_mhz: float) -> Net
         yosys_at_once({**scripts, "top": _top_commands(verilog, top)}, folder)
         mapped = [(folder / f"{part}.mapped.v").read_text() for part in ("top", *texts)]
     modules = {
-        found[1]: buffered(found[0], library) for text in mapped for found in _MODULE.finditer(text) if found[1] != top
+        found[1]: buffered(found[0], library) for text in mapped for found in MODULE.finditer(text) if found[1] != top
     }
-    whole = gated(next(found[0] for found in _MODULE.finditer(mapped[0]) if found[1] == top), library)
+    whole = gated(next(found[0] for found in MODULE.finditer(mapped[0]) if found[1] == top), library)
     # OpenSTA does not know that a wire may be signed, and nothing is computed with them here.
     return measured("".join([whole, *modules.values()]).replace("wire signed ", "wire "), top, library)
 
@@ -129,8 +129,8 @@ def buffered(module: str, library: Library) -> str:
     if buffer is None:
         return module
     pins = {name: set(re.findall(r"\w+", cell.next_state)) for name, cell in library.cells.items() if cell.next_state}
-    flip_flops = [found for found in _CELL.finditer(module) if found[1] in pins]
-    nets = [net for found in flip_flops for pin, net in _PIN.findall(found[2]) if pin in pins[found[1]]]
+    flip_flops = [found for found in CELL.finditer(module) if found[1] in pins]
+    nets = [net for found in flip_flops for pin, net in PIN.findall(found[2]) if pin in pins[found[1]]]
     many = [(net, count) for net, count in Counter(nets).items() if count > _SINKS]
     trees = {net: _tree(net, count, f"{_BUFFER}{number}_") for number, (net, count) in enumerate(many)}
 
@@ -143,7 +143,7 @@ def buffered(module: str, library: Library) -> str:
         return f".{pin}({leaf})"
 
     def connected(found: re.Match[str]) -> str:
-        return _PIN.sub(lambda it: behind(it, found[1]), found[0]) if found[1] in pins else found[0]
+        return PIN.sub(lambda it: behind(it, found[1]), found[0]) if found[1] in pins else found[0]
 
     ((output, source),) = buffer.functions.items()
     added = [
@@ -151,7 +151,7 @@ def buffered(module: str, library: Library) -> str:
         for _, buffers in trees.values()
         for net, to in buffers
     ]
-    return _CELL.sub(connected, module).replace("endmodule\n", "".join([*added, "endmodule\n"]))
+    return CELL.sub(connected, module).replace("endmodule\n", "".join([*added, "endmodule\n"]))
 
 
 def _tree(net: str, sinks: int, name: str) -> tuple[list[str], list[tuple[str, str]]]:
@@ -165,7 +165,7 @@ def measured(netlist: str, top: str, library: Library) -> Netlist:
     """The areas of the Verilog `netlist` of cells of `library`; ToolError for cells that it does not have."""
     components: dict[str, Area] = {}
     count = 0
-    for module in _MODULE.finditer(netlist):
+    for module in MODULE.finditer(netlist):
         cells = list(_instances(module[0], top, library))
         area = sum((_area(cell, name) for cell, name in cells), start=Area())
         count += len(cells)
@@ -221,7 +221,7 @@ def _commands(part: str, verilog: str, top: str, library: Library, clock_mhz: fl
 
 def _top_commands(verilog: str, top: str) -> list[str]:
     """The top module alone, without the wires that are only there to be watched; its children are in the parts."""
-    children = " ".join(f"\\{found[1]}" for found in _MODULE.finditer(verilog) if found[1] != top)
+    children = " ".join(f"\\{found[1]}" for found in MODULE.finditer(verilog) if found[1] != top)
     return [
         "read_verilog top.v",
         f"hierarchy -top {top}",
