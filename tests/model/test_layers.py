@@ -55,7 +55,7 @@ def learned(name: str, segments: int) -> layers.Learned:
 
 
 @pytest.mark.parametrize(("make", "name"), SHAPES)
-@pytest.mark.parametrize("count", [2, 3, 5, 17, 256])
+@pytest.mark.parametrize("count", [2, 3, 5, 17])
 def test_learned_segments_begin_at_the_optimal_knots_and_join_the_lines_around_them(make, name, count):
     optimal, found = make(count, "optimal"), learned(name, count).segments
     np.testing.assert_allclose(found.knots, optimal.knots, atol=2e-6)
@@ -77,12 +77,10 @@ def test_learned_knots_stay_in_order_and_the_curve_in_one_piece_wherever_trainin
         knots = curve.segments.knots
         assert (knots[0], knots[-1]) == (start.knots[0], start.knots[-1])
         assert np.diff(knots).min() > 0.99 / 8 * np.ptp(knots) / 7, "an eighth of even segments"
-        if step < 1e30:  # whose squares are infinite
-            found, curve = curve.segments, curve.double()
-            left = found.slopes[:-1] * knots + found.intercepts[:-1]
-            right = found.slopes[1:] * knots + found.intercepts[1:]
-            np.testing.assert_allclose(left, right, atol=1e-4 * max(1, step))
-            curve.float()
+        found = curve.segments
+        left = found.slopes[:-1] * knots + found.intercepts[:-1]
+        right = found.slopes[1:] * knots + found.intercepts[1:]
+        np.testing.assert_allclose(left, right, atol=1e-5 * max(1, step))
         x = torch.linspace(-9, 9, 500)
         assert torch.isfinite(curve(x)).all()
         if name == "exp":
@@ -110,7 +108,7 @@ def test_learned_gradients_are_those_of_the_interpolation(name):
     found = torch.autograd.grad((curve(x) * weights).sum(), operands)
     wanted = torch.autograd.grad((plain(*operands) * weights).sum(), operands)
     for ours, theirs in zip(found, wanted, strict=True):
-        assert float(theirs.abs().min()) >= 0 < float(theirs.abs().max())
+        assert theirs.any()
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
