@@ -89,6 +89,17 @@ def test_sizes_that_do_not_fit_each_other_are_refused(lines, fact):
     assert refused(f'name = "toy"\n[model]\n{lines}').message == f"my.toml: model: {fact}"
 
 
+@pytest.mark.parametrize("curve", ["silu", "exp"])
+def test_only_segments_have_knots_to_learn(curve):
+    error = refused(f'name = "toy"\nmodel.{curve} = {{ form = "exact", knots = "learned" }}')
+    assert (
+        error.message
+        == f'my.toml: model.{curve}: knots "learned" need form "segments": an exact function has none to learn'
+    )
+    text = f'name = "toy"\nmodel.{curve} = {{ form = "segments", knots = "learned" }}'
+    assert getattr(parse_config(text).model, curve).knots == "learned"
+
+
 def test_values_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Config(name="toy").model.d_model = 3  # type: ignore[misc]

@@ -13,6 +13,7 @@ from emamba.model import Mamba, Shape
 EXACT = CurveConfig(form="exact")
 ELEVEN = CurveConfig(form="segments", segments=11, knots="paper")
 PAPER = CurveConfig(form="segments", segments=17, knots="paper")
+FIVE, FOUR = (CurveConfig(form="segments", segments=count, knots="learned") for count in (5, 4))
 MODELS = {
     "digits": MambaConfig(head="flatten", d_state=4),
     "paper": MambaConfig(d_model=8, dt_rank=6, d_state=3, convolution="pointwise", head="mean", silu=PAPER, exp=ELEVEN),
@@ -22,12 +23,14 @@ MODELS = {
     "bare": MambaConfig(d_model=6, d_state=3, blocks=1, d_conv=2, projection_bias=False, exp=ELEVEN),
     "grid": MambaConfig(stem=5, d_model=6, d_state=2, convolution="square", d_conv=3, silu=EXACT, limit=2.0),
     "bytes": MambaConfig(embedding="bytes", d_model=6, d_state=2, silu=EXACT, limit=2.0, head="token"),
+    "learned": MambaConfig(stem=5, d_model=6, d_state=2, convolution_silu=True, limit=2.0, silu=FIVE, exp=FOUR),
 }
 DATA = {name: DataConfig() for name in MODELS}
 DATA |= {"grid": DataConfig(group=(2, 1)), "bytes": DataConfig(patch=(1, 1))}
 SHAPES = {name: Shape(4, 4, 4) for name in MODELS} | {"grid": Shape(2, 4, 4, 2), "bytes": Shape(1, 64, 1)}
 INTEGERS = {name: QuantizationConfig() for name in MODELS} | {
     "paper": QuantizationConfig(weight_scales="channel"),
+    "learned": QuantizationConfig(activation_bits=10),  # gradients of knots are small beside the noise of 8 bits
     "bare": QuantizationConfig(
         weight_bits=6, weight_scales="channel", activation_bits=7, state_bits=14, compute_bits=20
     ),

@@ -34,12 +34,19 @@ class Section(BaseModel):
 class CurveConfig(Section):
     """A nonlinear function in the model: as it is, or as straight segments.
 
-    In the integers an `exact` function of an 8-bit value becomes a table of its 256 values.
+    In the integers an `exact` function of an 8-bit value becomes a table of its 256 values. Knots that are `learned`
+    begin as the `optimal` ones, and each layer trains its own.
     """
 
     form: Literal["exact", "segments"] = "exact"
     segments: Annotated[int, Field(ge=2, le=256)] = 17
-    knots: Literal["paper", "optimal"] = "optimal"
+    knots: Literal["paper", "optimal", "learned"] = "optimal"
+
+    @model_validator(mode="after")
+    def _what_is_learned_is_segments(self) -> Self:
+        if self.knots == "learned" and self.form != "segments":
+            raise ValueError('knots "learned" need form "segments": an exact function has none to learn')
+        return self
 
 
 class DataConfig(Section):

@@ -16,6 +16,7 @@ from emamba.files import write
 from emamba.model import twin
 from emamba.training import evaluate, load_checkpoint
 from toy import TOY
+from variants import EXACT, built, dataset, recipe
 
 LIMITED = parse_config("training.epochs = 1\n" + TOY.replace("d_model = 4", "d_model = 4\nlimit = 2.0"))
 
@@ -182,3 +183,10 @@ def test_the_command_prints_the_table_or_json(emamba, measured):
         r"^exp +- +- +exact in float", emamba("bench", "ablation", path, "--run", "here", "--seed", 1).out, re.M
     )
     assert json.loads(emamba("bench", "ablation", path, "--run", folder, "--json").out)["seed"] == found.seed
+
+
+def test_learned_knots_are_told_as_they_begin():
+    trained = twin(built("learned"), silu=EXACT, exp=EXACT)
+    steps = list(bench._curves(trained, recipe("learned"), dataset()))
+    knots = "learned knots as they begin"
+    assert [step.choice for step in steps] == [f"SiLU in 5 segments, {knots}", f"exp in 4 segments, {knots}"]

@@ -16,7 +16,7 @@ from emamba.eda import nextpnr
 from emamba.eda.nextpnr import Routing
 from emamba.errors import ConfigError
 from emamba.files import write
-from emamba.graph import content_hash, load
+from emamba.graph import Activation, Scan, content_hash, load
 from emamba.model import build, parameter_count
 from emamba.report import load_results
 from toy import TOY
@@ -229,6 +229,24 @@ def test_a_text_goes_the_whole_road_on_as_many_frames_as_the_recipe_says(tmp_pat
     assert load(run / "graph.json").frame_tokens("head") == 256
     assert flow.verify(run, data_dir=tmp_path)["frames"] == 2
     assert flow.report(run)["task"] == "language"
+
+
+def test_learned_knots_go_the_whole_road(tmp_path):
+    """With a curve for every layer; streams stall at random."""
+    learned = '{ form = "segments", segments = 4, knots = "learned" }'
+    model = f"blocks = 2\nconvolution_silu = true\nsilu = {learned}\nexp = {learned}"
+    config, run = parse_config("training.epochs = 1\n" + TOY.replace("blocks = 1", model)), tmp_path / "run"
+    flow.train(config, run)
+    flow.quantize(run)
+    flow.emit(run)
+    found = flow.verify(run, frames=24, stalls=True, seed=3)
+    assert (found["mismatches"], found["frames"], found["stalled"]) == (0, 24, True)
+    assert found["compared"]["c"] == found["compared"]["rtl"] == 24
+    graph = load(run / "graph.json")
+    curves = [
+        op.decay if isinstance(op, Scan) else op.curve for op in graph.operations if isinstance(op, Scan | Activation)
+    ]
+    assert len(curves) == len({curve.slopes.tobytes() for curve in curves}) == 6
 
 
 @pytest.mark.parametrize("kind", BASELINES)

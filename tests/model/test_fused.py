@@ -1,8 +1,11 @@
 """The kernels against what PyTorch makes of the same formulas in float64."""
 
+import copy
+
 import pytest
 import torch
 
+from emamba.config import CurveConfig
 from emamba.curve import silu_segments
 from emamba.model import fused, layers
 
@@ -56,3 +59,15 @@ def test_channels_fill_whole_vectors():
     assert filled.shape[1] % 8 == 0
     assert filled.sum() == 6
     assert fused.whole(16) == 16
+
+
+def test_learned_segments():
+    curve = layers.silu(CurveConfig(form="segments", segments=5, knots="learned"))
+    x = 6 * torch.randn(4, 31, 9)
+    precise = torch.randn(4, 31, 9, dtype=torch.float64)
+    ours = torch.autograd.grad((curve(x) * precise.float()).sum(), list(curve.parameters()))
+    theirs = copy.deepcopy(curve).double()
+    wanted = torch.autograd.grad((theirs(x.double()) * precise).sum(), list(theirs.parameters()))
+    for one, other in zip(ours, wanted, strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-4)
+    compared(curve, theirs, x)

@@ -44,6 +44,74 @@ def test_straight_is_the_curve_with_the_slope_as_gradient(segments):
     np.testing.assert_allclose(x.grad.numpy()[away], segments.slopes[piece][away], atol=1e-6)
 
 
+SHAPES = [(silu_segments, "silu"), (exp_segments, "exp")]
+
+
+def learned(name: str, segments: int) -> layers.Learned:
+    """As a model has it."""
+    found = getattr(layers, name)(CurveConfig(form="segments", segments=segments, knots="learned"))
+    assert isinstance(found, layers.Learned)
+    return found
+
+
+@pytest.mark.parametrize(("make", "name"), SHAPES)
+@pytest.mark.parametrize("count", [2, 3, 5, 17])
+def test_learned_segments_begin_at_the_optimal_knots_and_join_the_lines_around_them(make, name, count):
+    optimal, found = make(count, "optimal"), learned(name, count).segments
+    np.testing.assert_allclose(found.knots, optimal.knots, atol=2e-6)
+    inner = np.linspace(optimal.knots[0], optimal.knots[-1], 999)[1:-1]
+    gaps = np.abs(np.diff(optimal.slopes) * optimal.knots + np.diff(optimal.intercepts))
+    assert np.abs(found(inner) - optimal(inner)).max() <= gaps.max() + 1e-5
+    assert (found.slopes[0], found.intercepts[0]) == (optimal.slopes[0], optimal.intercepts[0])
+    assert (found.slopes[-1], found.intercepts[-1]) == (optimal.slopes[-1], optimal.intercepts[-1])
+
+
+@pytest.mark.parametrize(("make", "name"), SHAPES)
+def test_learned_knots_stay_in_order_and_the_curve_in_one_piece_wherever_training_steps(make, name):
+    curve, start = learned(name, 7), make(7, "optimal")
+    for step in (0.1, 3.0, 1e3, 1e30):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for parameter in curve.parameters():
+                parameter.add_(step * torch.randn_like(parameter))
+        knots = curve.segments.knots
+        assert (knots[0], knots[-1]) == (start.knots[0], start.knots[-1])
+        assert np.diff(knots).min() > 0.99 / 8 * np.ptp(knots) / 7, "an eighth of even segments"
+        found = curve.segments
+        left = found.slopes[:-1] * knots + found.intercepts[:-1]
+        right = found.slopes[1:] * knots + found.intercepts[1:]
+        np.testing.assert_allclose(left, right, atol=1e-5 * max(1, step))
+        x = torch.linspace(-9, 9, 500)
+        assert torch.isfinite(curve(x)).all()
+        if name == "exp":
+            assert -1e-5 < float(curve(x).detach().min()) <= float(curve(x).detach().max()) < 1 + 1e-5
+
+
+@pytest.mark.parametrize("name", ["silu", "exp"])
+def test_learned_gradients_are_those_of_the_interpolation(name):
+    """Plain: the function between two knots is what joins the values there."""
+    curve = learned(name, 4).double()
+    x = torch.tensor(np.random.default_rng(0).uniform(-9, 9, 200), requires_grad=True)
+    lo, hi, low, high = (float(end) for end in curve.ends[:2].flatten())
+
+    def plain(x, widths, values):
+        span, values = (hi - lo) * (1 / 32 + 7 / 8 * widths.softmax(0)), values.sigmoid() if name == "exp" else values
+        knots = [torch.tensor(lo), lo + span[0], lo + span[0] + span[1], lo + span[:3].sum(), torch.tensor(hi)]
+        heights = [torch.tensor(low), *values, torch.tensor(high)]
+        y = torch.where(x < lo, torch.zeros_like(x), x if name == "silu" else torch.ones_like(x))
+        for a, b, f, g in zip(knots, knots[1:], heights, heights[1:], strict=False):
+            y = torch.where((a <= x) & (x < b), f + (x - a) / (b - a) * (g - f), y)
+        return y
+
+    operands, weights = (x, curve.widths, curve.values), torch.randn(200, dtype=torch.float64)
+    torch.testing.assert_close(curve(x), plain(*operands), rtol=1e-6, atol=1e-6)
+    found = torch.autograd.grad((curve(x) * weights).sum(), operands)
+    wanted = torch.autograd.grad((plain(*operands) * weights).sum(), operands)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert theirs.any()
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
 def test_exact_curves_are_the_functions():
     x = torch.linspace(-3, 3, 7)
     torch.testing.assert_close(layers.silu(CurveConfig(form="exact"))(x), x * torch.sigmoid(x))

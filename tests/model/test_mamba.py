@@ -19,6 +19,11 @@ FORMS = {
     "flatten": MambaConfig(d_model=6, norm="rms", head="flatten", projection_bias=False, d_conv=1, blocks=1),
     "stem": MambaConfig(d_model=6, d_state=3, stem=3),
     "square": MambaConfig(d_model=6, d_state=3, convolution="square", d_conv=3),
+    "learned": MambaConfig(
+        d_model=6, d_state=3, stem=3, convolution_silu=True,
+        silu=CurveConfig(form="segments", segments=3, knots="learned"),
+        exp=CurveConfig(form="segments", segments=4, knots="learned"),
+    ),
 }  # fmt: skip
 
 
@@ -128,8 +133,10 @@ def test_deltas_start_alive_and_near_their_range(delta):
         assert 0.01 < float(steps.median()) < 0.3
 
 
-def test_every_parameter_learns():
-    model = Mamba(MambaConfig(d_model=6, stem=3), Shape(1, 14, 5), 4)
+@pytest.mark.parametrize("config", [MambaConfig(d_model=6, stem=3), FORMS["learned"]], ids=["stem", "learned"])
+def test_every_parameter_learns(config):
+    torch.manual_seed(0)
+    model = Mamba(config, Shape(1, 14, 5), 4)
     model(frames().float()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -158,6 +165,31 @@ def test_a_twin_has_one_curve_exchanged_and_the_other_kept():
     assert not torch.allclose(other(frames()), exact_twin(model)(frames()), atol=1e-4)
 
 
+def test_learned_curves_are_no_approximation_and_stay_in_twins_of_their_form():
+    model = built(FORMS["learned"])
+    assert exact_twin(model) is model
+    half = twin(model, exp=EXACT)
+    assert exact_twin(half) is half
+    names = [name for name, _ in half.named_parameters() if "widths" in name]
+    assert names == [
+        "silu.widths",
+        *(f"blocks.{i}.{own}.widths" for i in range(2) for own in ("silu", "convolution_silu")),
+    ]
+    assert all(torch.equal(half.state_dict()[name], model.state_dict()[name]) for name in names)
+    again = twin(half, exp=FORMS["learned"].exp)
+    assert torch.equal(again.state_dict()["blocks.0.silu.widths"], model.state_dict()["blocks.0.silu.widths"])
+    torch.testing.assert_close(again.body[0].exp.segments.knots, exp_segments(4, "optimal").knots)
+    wide = twin(model, silu=FORMS["learned"].silu.model_copy(update={"segments": 5}))
+    np.testing.assert_allclose(wide.body[0].silu.segments.knots, silu_segments(5, "optimal").knots, atol=1e-5)
+
+
+def test_an_exact_twin_keeps_what_was_learned():
+    model = built(FORMS["learned"].model_copy(update={"exp": FORMS["paper"].exp}))
+    exact = exact_twin(model)
+    assert (exact.config.silu, exact.config.exp) == (FORMS["learned"].silu, EXACT)
+    assert torch.equal(exact.state_dict()["silu.values"], model.state_dict()["silu.values"])
+
+
 # The reference: one frame, one token, one channel at a time, in float64 NumPy.
 
 
@@ -165,7 +197,7 @@ def reference(model: Mamba, frame: np.ndarray) -> np.ndarray:
     config = model.config
     p = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
     if config.stem:
-        frame = [silu(config, p["stem.weight"] @ token + p["stem.bias"]) for token in frame]
+        frame = [silu(config, p, p["stem.weight"] @ token + p["stem.bias"]) for token in frame]
     groups = [np.concatenate(pair) for pair in zip(frame[::2], frame[1::2], strict=True)]
     tokens = [p["embedding.weight"] @ group + p["embedding.bias"] for group in groups]
     for i in range(config.blocks):
@@ -201,7 +233,7 @@ def block(config, p, tokens):
             taps = p["convolution.weight"].T
             x = sum(tap * old for tap, old in zip(taps, past, strict=True)) + p["convolution.bias"]
         if config.convolution_silu:
-            x = silu(config, x)
+            x = silu(config, p, x, "convolution_silu")
         selected = p["x_proj.weight"] @ x
         raw = p["dt_proj.weight"] @ selected[:rank] + p["dt_proj.bias"]
         delta = np.maximum(raw, 0) if config.delta == "relu" else np.log1p(np.exp(raw))
@@ -209,10 +241,10 @@ def block(config, p, tokens):
         y = np.zeros(inner)
         for d in range(inner):
             for n in range(state):
-                decay = exp(config, delta[d] * -np.exp(p["rate_log"][d, n]))
+                decay = exp(config, p, delta[d] * -np.exp(p["rate_log"][d, n]))
                 h[d, n] = decay * h[d, n] + delta[d] * b[n] * x[d]
                 y[d] += c[n] * h[d, n]
-        gated = (y + p["skip"] * x) * silu(config, z)
+        gated = (y + p["skip"] * x) * silu(config, p, z)
         result.append(token + p["out_proj.weight"] @ gated + p.get("out_proj.bias", 0))
     return result
 
@@ -228,13 +260,26 @@ def normalised(config, p, x):
             return p["norm.weight"] * x / np.sqrt(np.mean(x * x) + 1e-5)
 
 
-def silu(config, x):
+def silu(config, p, x, name="silu"):
     if config.silu.form == "exact":
         return x / (1 + np.exp(-x))
+    if config.silu.knots == "learned":
+        knots, values = joined(p, name, (-7, 7), (0, 7), lambda v: v)
+        return np.where(x < -7, 0, np.where(x > 7, x, np.interp(x, knots, values)))
     return silu_segments(config.silu.segments, config.silu.knots)(x)
 
 
-def exp(config, x):
+def exp(config, p, x):
     if config.exp.form == "exact":
         return np.exp(x)
+    if config.exp.knots == "learned":
+        return np.interp(x, *joined(p, "exp", (-5, 0), (0, 1), lambda v: 1 / (1 + np.exp(-v))))
     return exp_segments(config.exp.segments, config.exp.knots)(x)
+
+
+def joined(p, name, ends, heights, value):
+    """Knots of a learned curve and the values there."""
+    shares = np.exp(p[f"{name}.widths"]) / np.exp(p[f"{name}.widths"]).sum()
+    widths = (ends[1] - ends[0]) * (1 / 8 / len(shares) + 7 / 8 * shares)
+    knots = ends[0] + np.concatenate([[0], np.cumsum(widths)])
+    return knots, [heights[0], *value(p[f"{name}.values"]), heights[1]]

@@ -36,6 +36,11 @@ def curve(form):
     return layers.exp(CurveConfig(form=form))
 
 
+def learned():
+    """An exponential whose gradients tell all of its segments apart."""
+    return layers.exp(CurveConfig(form="segments", segments=5, knots="learned"))
+
+
 def gradients(arguments, exp, weights):
     """Output, last state, and gradients of the weighted sum of the output."""
     leaves = [argument.detach().requires_grad_() for argument in arguments]
@@ -81,20 +86,40 @@ def test_the_kernels_agree_with_float64(shape, form):
     assert not last.requires_grad
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_the_kernels_agree_with_float64_on_what_is_learned(shape):
+    arguments, exp = operands(*shape), learned()
+    arguments[4] = 4 * arguments[4]
+    weights = torch.randn(shape[:3])
+    precise, curve = [argument.double() for argument in arguments], copy.deepcopy(exp).double()
+    found = torch.autograd.grad(
+        (selective_scan(*arguments[:6], exp, arguments[6])[0] * weights).sum(), exp.parameters()
+    )
+    y, _ = selective_scan(*precise[:6], curve, precise[6])
+    wanted = torch.autograd.grad((y * weights.double()).sum(), curve.parameters())
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert float((ours.double() - theirs).abs().max()) <= 1e-4 * float(theirs.abs().max())
+    if shape == SHAPES["odd"]:
+        assert all(bool(it.all()) for it in wanted)
+
+
 def test_no_number_of_threads_changes_a_byte(monkeypatch):
     pools = []
     monkeypatch.setattr(scan, "_WORTH", 1)
     monkeypatch.setattr(scan, "ThreadPoolExecutor", lambda count: pools.append(count) or ThreadPoolExecutor(count))
     arguments, weights, before, results = operands(33, 40, 27, 8), torch.randn(33, 40, 27), torch.get_num_threads(), []
+    exp = learned()
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             y, last, found = gradients(arguments, layers.Exp(), weights)
-            results.append(b"".join(it.contiguous().numpy().tobytes() for it in (y, last, *found)))
+            y, *_ = selective_scan(*arguments[:6], exp, arguments[6])
+            found = *found, *torch.autograd.grad((y * weights).sum(), exp.parameters())
+            results.append(b"".join(it.detach().contiguous().numpy().tobytes() for it in (y, last, *found)))
     finally:
         torch.set_num_threads(before)
     assert results[0] == results[1] == results[2]
-    assert pools == [2, 2, 3, 3]  # forward and backward
+    assert pools == [2, 2, 2, 2, 3, 3, 3, 3]  # forward and backward, with either curve
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3, 4), (2, 0, 3, 4)], ids=["no rows", "no tokens"])

@@ -146,3 +146,11 @@ def test_the_memory_of_another_model_is_not_taken_up(tmp_path):
     found, _ = finetune(second, scales, config, dataset(), memory=memory)
     alone, _ = finetune(second, scales, config, dataset())
     assert torch.equal(found.head.bias, alone.head.bias)
+
+
+def test_learned_knots_go_on_learning():
+    model, config = built("learned"), recipe("learned")
+    scales = calibrate(model, tokens(), config.quantization)
+    tuned, _ = finetune(model, scales, config, dataset())
+    for name in ("silu.widths", "blocks.0.exp.values", "blocks.1.convolution_silu.widths"):
+        assert not torch.equal(model.state_dict()[name], tuned.state_dict()[name]), name

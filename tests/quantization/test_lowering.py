@@ -92,6 +92,31 @@ def test_forms_become_their_operations():
     assert curves[1].domain == Integer(16, signed=False)
 
 
+def test_each_layer_has_the_curve_that_it_learned():
+    model, config = built("learned"), INTEGERS["learned"]
+    scales = calibrate(model, tokens(), config)
+    found = lower("learned", model, scales, config)
+    layers = {"stem_silu": model.silu}
+    for i, block in enumerate(model.body):
+        layers |= {f"b{i}_silu": block.silu, f"b{i}_conv_silu": block.convolution_silu, f"b{i}_scan": block.exp}
+    curves = {op.name: op for op in found.operations if isinstance(op, graph.Activation | graph.Scan)}
+    assert list(curves) == ["stem_silu", *(f"b{i}_{name}" for i in range(2) for name in ("conv_silu", "scan", "silu"))]
+    for name, op in curves.items():
+        scan = isinstance(op, graph.Scan)
+        curve = op.decay if scan else op.curve
+        source, out = (
+            (scales[f"{name}.argument"], op.decay_fraction)
+            if scan
+            else (found[op.source].fraction_bits, op.fraction_bits)
+        )
+        x = np.arange(curve.domain.lo, curve.domain.hi + 1)
+        real = torch.from_numpy(dequantize(-x if scan else x, source)).float()
+        wanted = np.clip(layers[name](real).detach().double().numpy(), *dequantize(curve.limits, out))
+        assert np.abs(dequantize(curve(x), out) - wanted).max() < 0.5 * 2.0**-out + 0.01, name
+    knots = [op.curve.knots.tolist() for op in curves.values() if isinstance(op, graph.Activation)]
+    assert len(set(map(str, knots))) == len(knots)
+
+
 def test_biases_of_norms_are_folded_into_maps_without_bias():
     found = lowered("bare")["b0_x"]
     assert isinstance(found, graph.Linear)

@@ -60,7 +60,7 @@ def test_curves_are_reported_by_operation_and_near_their_function(trained):
     assert names == [op.name for op in result.graph.operations if isinstance(op, graph.Activation | graph.Scan)]
     for curve in result.curves:
         assert curve.form.endswith("256-entry table" if config.name in ("tables", "bytes") else ("segments", "table"))
-        assert 0 < curve.error.mean < curve.error.max < 0.2
+        assert 0 < curve.error.mean < curve.error.max < (1 if config.name == "learned" else 0.2)  # it may leave SiLU
         assert curve.error.lo < curve.error.hi
 
 

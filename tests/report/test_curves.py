@@ -98,3 +98,8 @@ def test_measurements_of_another_graph_are_refused():
         of(graph(activation(table=True)), lowered("input"))
     with pytest.raises(GraphError, match="no tensor gone"):
         of(graph(activation(table=True)), lowered("gone"))
+
+
+def test_learned_curves_are_those_of_the_graph():
+    model = EXACT.model.model_copy(update={"silu": CurveConfig(form="segments", knots="learned")})
+    assert curves(Results(config=EXACT.model_copy(update={"model": model}))) == []

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from emamba.config import LstmConfig
+from emamba.config import CurveConfig, LstmConfig
 from emamba.report import Results
 from emamba.report.results import Routing
 from emamba.report.summary import (
@@ -146,3 +146,18 @@ def test_numbers():
 def test_curve_forms(empty):
     assert curve_form(empty.config.model.exp) == "exact"
     assert curve_form(empty.config.model.silu) == "17 segments, optimal knots"
+
+
+@pytest.mark.parametrize(
+    ("silu", "exp", "note"),
+    [
+        (False, False, "exact SiLU and exp"),
+        (True, False, "exact exp, learned SiLU"),
+        (True, True, "learned SiLU and exp"),
+    ],
+)
+def test_the_float_form_keeps_learned_curves(results, silu, exp, note):
+    forms = [CurveConfig(form="segments", knots="learned" if it else "optimal") for it in (silu, exp)]
+    model = results.config.model.model_copy(update={"silu": forms[0], "exp": forms[1]})
+    found = rows(replace(results, config=results.config.model_copy(update={"model": model})))
+    assert found["Accuracy, float"].note == f"float32, {note}; test split"

@@ -7,6 +7,7 @@ import torch
 from emamba.config import (
     AugmentationConfig,
     Config,
+    CurveConfig,
     DataConfig,
     LstmConfig,
     MambaConfig,
@@ -29,6 +30,11 @@ def config(**training) -> Config:
     return Config(
         name="part", model=MambaConfig(d_model=8, d_state=2, head="flatten"), training=TrainingConfig(**chosen)
     )
+
+
+def with_learned_knots(chosen: Config) -> Config:
+    curve = CurveConfig(form="segments", segments=4, knots="learned")
+    return chosen.model_copy(update={"model": chosen.model.model_copy(update={"silu": curve, "exp": curve})})
 
 
 def test_training_learns_and_tells(dataset):
@@ -115,7 +121,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(dataset, tmp_path, step):
         if done == step:
             raise KilledError
 
-    chosen = config(averaging=0.9, augmentation=AugmentationConfig(shift=0.5, flip=True, erase=0.3))
+    chosen = with_learned_knots(config(averaging=0.9, augmentation=AugmentationConfig(shift=0.5, flip=True, erase=0.3)))
     whole, history = train(chosen, dataset)
     with pytest.raises(KilledError):
         train(chosen, dataset, killed, tmp_path / "memory")
@@ -162,3 +168,14 @@ def test_a_change_that_alters_what_is_asked_is_refused(dataset, choice, task):
 def test_a_patch_that_does_not_fit_is_refused_before_training(dataset):
     with pytest.raises(ConfigError, match="patch of 3x3 does not divide"):
         train(config().model_copy(update={"data": DataConfig(patch=(3, 3))}), dataset)
+
+
+def test_a_donor_gives_its_knots_to_curves_that_have_as_many(dataset):
+    slow = config(epochs=1, learning_rate=1e-9)
+    fixed, learned = train(slow, dataset)[0], train(with_learned_knots(config(epochs=1)), dataset)[0]
+    heir, _ = train(with_learned_knots(slow), dataset, donor=learned.state_dict())
+    for name, tensor in learned.state_dict().items():
+        torch.testing.assert_close(heir.state_dict()[name], tensor)
+    other, _ = train(with_learned_knots(slow), dataset, donor=fixed.state_dict())
+    assert not torch.allclose(other.state_dict()["blocks.0.silu.values"], learned.state_dict()["blocks.0.silu.values"])
+    assert not any("silu" in name for name in train(slow, dataset, donor=learned.state_dict())[0].state_dict())

@@ -137,7 +137,8 @@ def _curves(model: Mamba, config: Config, dataset: Dataset) -> Iterator[Step]:
             yield Step(_TITLES[name], note=f"exact in float; the integers have a table of {entries[name]} entries")
             continue
         model = twin(model, **{name: choice})
-        title = f"{_TITLES[name]} in {choice.segments} segments, {choice.knots} knots"
+        knots = "learned knots as they begin" if choice.knots == "learned" else f"{choice.knots} knots"
+        title = f"{_TITLES[name]} in {choice.segments} segments, {knots}"
         where = dataset.task, config.data
         yield Step(title, evaluate(model, dataset.validation, *where), evaluate(model, dataset.test, *where))
 

@@ -35,7 +35,7 @@ class Point:
     """A setting, all else as in the recipe, and the score of its integer graph.
 
     `noise` tells settings apart that a score cannot: the mean squared distance of the outputs from those of
-    the model in float with exact curves, as a share of those outputs' variance over the frames.
+    the model in float with exact curves (learned ones stay), as a share of those outputs' variance over the frames.
     """
 
     setting: str

@@ -2,7 +2,7 @@
 
 from emamba.model.cnn import ConvNet
 from emamba.model.lstm import Lstm
-from emamba.model.mamba import Mamba, State, exact_twin, twin
+from emamba.model.mamba import Mamba, State, Weights, exact_twin, inherit, twin
 from emamba.model.network import Network, build, parameter_count
 from emamba.model.shape import Shape
 from emamba.model.vit import VisionTransformer
@@ -15,8 +15,10 @@ __all__ = [
     "Shape",
     "State",
     "VisionTransformer",
+    "Weights",
     "build",
     "exact_twin",
+    "inherit",
     "parameter_count",
     "twin",
 ]

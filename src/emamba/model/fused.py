@@ -33,7 +33,7 @@ def array(tensor: Tensor, channels: int | None = None) -> Floats:
 
 
 def straight(x: Tensor, knots: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
-    """Segments at each element of `x`, as `model.layers.Straight`."""
+    """Segments at each element of `x`, as `model.layers.Straight`. Knots get no gradient: segments have to meet."""
     return _Straight.apply(x, knots, slopes, intercepts)  # pyright: ignore[reportReturnType]
 
 
@@ -53,13 +53,21 @@ class _Straight(torch.autograd.Function):
         given = array(x)
         y, steepness = np.empty_like(given), np.empty_like(given)
         kernels.straight(given.reshape(-1), *map(array, segments), y.reshape(-1), steepness.reshape(-1))
-        ctx.save_for_backward(torch.from_numpy(steepness))
+        learned = (x, segments[0]) if ctx.needs_input_grad[2] else ()
+        ctx.save_for_backward(torch.from_numpy(steepness), *learned)
         return torch.from_numpy(y)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return gradients[0] * ctx.saved_tensors[0], None, None, None
+        steepness, *learned = ctx.saved_tensors
+        to_x = gradients[0] * steepness
+        if not learned:
+            return to_x, None, None, None
+        x, knots = map(array, learned)
+        sums = np.zeros((2, len(knots) + 1))
+        kernels.straight_gradients(x.reshape(-1), array(gradients[0]).reshape(-1), knots, sums)
+        return to_x, None, *torch.from_numpy(sums.astype(np.float32))
 
 
 class _Ranged(torch.autograd.Function):

@@ -88,13 +88,15 @@ def scan(
 @compiled
 def scan_gradients(
     shares: Integers, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
-    knots: Floats, slopes: Floats, intercepts: Floats, kept: Floats, above: Floats,
+    knots: Floats, slopes: Floats, intercepts: Floats, kept: Floats, above: Floats, edges: Floats,
     to_x: Floats, to_delta: Floats, to_b: Floats, to_c: Floats, to_a: Floats, to_skip: Floats, to_state: Floats,
+    to_lines: Floats,
 ) -> None:  # fmt: skip
     """Writes the gradients that `above`, the one of y, gives; each has the shape of what it belongs to.
 
     But `to_b` and `to_c` have an axis for the groups in front, `to_a` and `to_skip` one for the parts; to
-    these two, and to `to_state`, it adds.
+    these two, and to `to_state`, it adds. So it does to `to_lines` [parts, groups, 2, segments, LANES], of slopes and
+    intercepts, each summed up over an axis of vectors: `edges` are the ends of those segments, none if nobody asks.
     """
     states = len(a)
     memory = np.empty((3, CHUNK + 1, states, LANES), np.float32)
@@ -108,8 +110,8 @@ def scan_gradients(
                 for d in range(channel, channel_end, LANES):
                     _recall(i, first, count, d, x, delta, b, a, knots, slopes, intercepts, kept[i, chunk], memory)
                     _back(
-                        i, first, count, d, x, delta, b, c, a, skip, memory, above,
-                        to_x, to_delta, to_a[part], to_skip[part], to_state, sums,
+                        i, first, count, d, x, delta, b, c, a, skip, memory, above, edges,
+                        to_x, to_delta, to_a[part], to_skip[part], to_state, to_lines[part, group], sums,
                     )  # fmt: skip
                 for t in range(count):
                     for n in range(states):
@@ -141,8 +143,8 @@ def _recall(
 @inlined
 def _back(
     i: int, first: int, count: int, d: int, x: Floats, delta: Floats, b: Floats, c: Floats, a: Floats, skip: Floats,
-    memory: Floats, above: Floats, to_x: Floats, to_delta: Floats, to_a: Floats, to_skip: Floats, to_state: Floats,
-    sums: Floats,
+    memory: Floats, above: Floats, edges: Floats,
+    to_x: Floats, to_delta: Floats, to_a: Floats, to_skip: Floats, to_state: Floats, to_lines: Floats, sums: Floats,
 ) -> None:  # fmt: skip
     """The gradients of one chunk of one vector; `to_state` is that of the state after it, then before it."""
     for t in range(count - 1, -1, -1):
@@ -152,7 +154,9 @@ def _back(
         to_drive, to_step = drive * _ZERO, drive * _ZERO
         for n in range(len(a)):
             to_h = load(to_state, (i, n, d)) + c[i, first + t, n] * readout
-            to_argument = to_h * load(memory, (0, t, n, 0)) * load(memory, (2, t, n, 0))
+            to_decay = to_h * load(memory, (0, t, n, 0))
+            to_argument = to_decay * load(memory, (2, t, n, 0))
+            _to_lines(step * load(a, (n, d)), to_decay, edges, to_lines)
             store(to_state, (i, n, d), to_h * load(memory, (1, t, n, 0)))
             store(to_a, (n, d), load(to_a, (n, d)) + to_argument * step)
             store(sums, (0, t, n, 0), load(sums, (0, t, n, 0)) + to_h * drive)
@@ -163,6 +167,17 @@ def _back(
         store(to_x, (i, first + t, d), to_drive * step + load(skip, (d,)) * readout)
         store(to_delta, (i, first + t, d), to_drive * driven + to_step)
         store(to_skip, (d,), load(to_skip, (d,)) + driven * readout)
+
+
+@inlined
+def _to_lines(argument: Any, to_value: Any, edges: Floats, to_lines: Floats) -> None:
+    """Adds what a value of a curve passes on to the slope and the intercept of the segment that it is on."""
+    to_slope = to_value * argument
+    for p in range(len(edges) - 1):
+        slope = below(argument, edges[p + 1], below(argument, edges[p], _ZERO, to_slope), _ZERO)
+        intercept = below(argument, edges[p + 1], below(argument, edges[p], _ZERO, to_value), _ZERO)
+        store(to_lines, (0, p, 0), load(to_lines, (0, p, 0)) + slope)
+        store(to_lines, (1, p, 0), load(to_lines, (1, p, 0)) + intercept)
 
 
 @compiled
@@ -176,6 +191,15 @@ def straight(x: Floats, knots: Floats, slopes: Floats, intercepts: Floats, y: Fl
     for i in range(whole, len(x)):
         piece = np.searchsorted(knots, x[i], side="right")
         y[i], steepness[i] = slopes[piece] * x[i] + intercepts[piece], slopes[piece]
+
+
+@compiled
+def straight_gradients(x: Floats, above: Floats, knots: Floats, sums: NDArray[np.float64]) -> None:
+    """Adds the gradients of slopes and intercepts to `sums` [2, segments]; `above` is the one of y."""
+    for i in range(len(x)):
+        piece = np.searchsorted(knots, x[i], side="right")
+        sums[0, piece] += above[i] * x[i]
+        sums[1, piece] += above[i]
 
 
 @inlined

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from emamba.config import CurveConfig, MambaConfig
-from emamba.curve import Segments, exp_segments, silu_segments
+from emamba.curve import Real, Segments, exp_segments, silu_segments
 from emamba.model import fused
 from emamba.model.shape import Shape
+
+Lines = tuple[Tensor, Tensor, Tensor]  # knots, slopes and intercepts of `curve.Segments`
+
+_NARROWEST = 1 / 8  # of an even segment's width is what a learned one keeps; optimal ones begin with a quarter or more
 
 
 class RangeNorm(nn.Module):
@@ -65,16 +70,78 @@ class Straight(nn.Module):
 
     def __init__(self, segments: Segments) -> None:
         super().__init__()
+        self.segments = segments
         for name in ("knots", "slopes", "intercepts"):
-            values = torch.tensor(getattr(segments, name), dtype=torch.get_default_dtype())
-            self.register_buffer(name, values, persistent=False)
+            self.register_buffer(name, _tensor(getattr(segments, name)), persistent=False)
+
+    @property
+    def lines(self) -> Lines:
+        """The segments as tensors."""
+        return self.knots, self.slopes, self.intercepts
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x), element by element."""
-        if fused.fits(x, self.knots):
-            return fused.straight(x, self.knots, self.slopes, self.intercepts)
-        piece = torch.bucketize(x.detach().contiguous(), self.knots, right=True)
-        return self.slopes[piece] * x + self.intercepts[piece]
+        return _straight(x, *self.lines)
+
+
+class Learned(nn.Module):
+    """Continuous straight segments whose inner knots, and values there, are parameters; they begin as those of `start`.
+
+    The first and the last knot and the lines beyond stay as they are in `start`, and the function joins them. With n
+    segments from the knot lo to hi, w = `widths` and v = `values`:
+
+        knot[p] = lo + (hi - lo) * sum_{q < p} (1/8 * 1/n + 7/8 * softmax(w)[q]);    f(knot[p]) = v[p - 1]
+
+    So knots stay in order, apart and within lo..hi, wherever training steps. With `unit` a value is sigmoid(v[p - 1]),
+    within 0..1. The function is continuous: its gradient to a knot is what slopes and intercepts pass on.
+    """
+
+    ends: Tensor
+
+    def __init__(self, start: Segments, unit: bool = False) -> None:
+        super().__init__()
+        self.unit = unit
+        below = start.slopes[:-1] * start.knots + start.intercepts[:-1]  # the lines on both sides of each knot, on it
+        above = start.slopes[1:] * start.knots + start.intercepts[1:]
+        ends = start.knots[[0, -1]], (below[0], above[-1]), start.slopes[[0, -1]], start.intercepts[[0, -1]]
+        self.register_buffer("ends", _tensor(np.array(ends)), persistent=False)
+        widths, values = np.diff(start.knots) / np.ptp(start.knots), (below + above)[1:-1] / 2
+        self.widths = nn.Parameter(_tensor(np.log(widths - _NARROWEST / len(widths))))
+        self.values = nn.Parameter(_tensor(np.log(values / (1 - values)) if unit else values))
+
+    @property
+    def lines(self) -> Lines:
+        """The segments as tensors, with gradients to the parameters."""
+        (lo, hi), outer, slopes, intercepts = (end for end in self.ends)
+        shares = _NARROWEST / len(self.widths) + (1 - _NARROWEST) * self.widths.softmax(0)
+        knots = _between(self.ends[0], lo + (hi - lo) * shares.cumsum(0)[:-1])
+        values = _between(outer, self.values.sigmoid() if self.unit else self.values)
+        steepness = values.diff() / knots.diff()
+        return knots, _between(slopes, steepness), _between(intercepts, values[:-1] - steepness * knots[:-1])
+
+    @property
+    def segments(self) -> Segments:
+        """The segments as they are now."""
+        return Segments(*(it.detach().double().numpy() for it in self.lines))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """f(x), element by element."""
+        return _straight(x, *self.lines)
+
+
+def _straight(x: Tensor, knots: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
+    if fused.fits(x, knots):
+        return fused.straight(x, knots, slopes, intercepts)
+    piece = torch.bucketize(x.detach().contiguous(), knots.detach(), right=True)
+    return slopes[piece] * x + intercepts[piece]
+
+
+def _between(ends: Tensor, inner: Tensor) -> Tensor:
+    return torch.cat([ends[:1], inner, ends[1:]])
+
+
+def _tensor(values: Real) -> Tensor:
+    return torch.tensor(values, dtype=torch.get_default_dtype())
 
 
 class Exp(nn.Module):
@@ -87,14 +154,20 @@ class Exp(nn.Module):
 
 def silu(config: CurveConfig) -> nn.Module:
     """SiLU in the form that `config` asks for."""
-    exact = config.form == "exact"
-    return nn.SiLU() if exact else Straight(silu_segments(config.segments, config.knots))
+    if config.form == "exact":
+        return nn.SiLU()
+    if config.knots == "learned":
+        return Learned(silu_segments(config.segments, "optimal"))
+    return Straight(silu_segments(config.segments, config.knots))
 
 
 def exp(config: CurveConfig) -> nn.Module:
-    """The exponential of the decay in the form that `config` asks for."""
-    exact = config.form == "exact"
-    return Exp() if exact else Straight(exp_segments(config.segments, config.knots))
+    """The exponential of the decay in the form that `config` asks for; a learned one stays within 0..1."""
+    if config.form == "exact":
+        return Exp()
+    if config.knots == "learned":
+        return Learned(exp_segments(config.segments, "optimal"), unit=True)
+    return Straight(exp_segments(config.segments, config.knots))
 
 
 def convolution(config: MambaConfig, shape: Shape) -> nn.Module:

@@ -6,6 +6,7 @@ hardware-friendly forms follow design.md section 4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from emamba.model.scan import selective_scan
 from emamba.model.shape import Shape
 
 BYTES = 256  # values of a byte
+
+Weights = Mapping[str, Tensor]  # parameters and buffers of a network, by name
 
 _DELTA_RANGE = (0.01, 0.3)  # step sizes at the start, spread evenly on a logarithmic scale
 _DELTA_WEIGHT = 0.1  # share of the usual initial weight of dt_proj, so that few deltas start below 0
@@ -51,7 +54,8 @@ class Mamba(nn.Module):
         super().__init__()
         self.config, self.shape, self.outputs = config, shape, outputs
         self.tokens = shape.rows * shape.columns
-        self.stem, self.silu = nn.Linear(shape.features, config.stem) if config.stem else None, layers.silu(config.silu)
+        self.stem = nn.Linear(shape.features, config.stem) if config.stem else None
+        self.silu = layers.silu(config.silu) if config.stem else nn.Identity()
         self.embedding = _embedding(config, shape)
         self.blocks = nn.ModuleList(Block(config, shape) for _ in range(config.blocks))
         self.norm = layers.norm(config)
@@ -139,6 +143,7 @@ class Block(nn.Module):
         self.skip = nn.Parameter(torch.ones(d_inner))
         self.out_proj = nn.Linear(d_inner, d_model, bias=config.projection_bias)
         self.silu, self.exp = layers.silu(config.silu), layers.exp(config.exp)
+        self.convolution_silu = layers.silu(config.silu) if config.convolution_silu else nn.Identity()
         self._initialise_delta()
 
     def forward(self, residual: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
@@ -146,7 +151,7 @@ class Block(nn.Module):
         config, limited = self.config, self._limited
         x, z = limited(self.in_proj(self.norm(residual))).chunk(2, dim=-1)
         x, window = self.convolution(x, state.window)
-        x = self.silu(limited(x)) if config.convolution_silu else limited(x)
+        x = self.convolution_silu(limited(x))
         low, b, c = limited(self.x_proj(x)).split([config.dt_rank, config.d_state, config.d_state], dim=-1)
         y, hidden = selective_scan(x, self.delta(low), b, c, self.rate, self.skip, self.exp, state.hidden)
         gated = limited(limited(y) * self.silu(z))
@@ -186,16 +191,28 @@ class Block(nn.Module):
 
 
 def twin(model: Mamba, silu: CurveConfig | None = None, exp: CurveConfig | None = None) -> Mamba:
-    """A copy of `model` whose curves have the forms given, if any; all else is equal."""
+    """A copy of `model` whose curves have the forms given, if any; all else is equal.
+
+    Learned curves stay as they are where form and segments do, and are as before training where they are new.
+    """
     changes = {"silu": silu or model.config.silu, "exp": exp or model.config.exp}
     copy = Mamba(model.config.model_copy(update=changes), model.shape, model.outputs).to(model.head.weight)
-    copy.load_state_dict(model.state_dict())
+    inherit(copy, model.state_dict())
     return copy.train(model.training)
 
 
 def exact_twin(model: Mamba) -> Mamba:
-    """A copy of `model` whose SiLU and exp are the exact functions; `model` itself if they are."""
-    if model.config.silu.form == model.config.exp.form == "exact":
-        return model
-    exact = CurveConfig(form="exact")
-    return twin(model, silu=exact, exp=exact)
+    """A copy of `model` whose SiLU and exp are the exact functions; `model` itself if they are.
+
+    Learned curves approximate nothing and stay: without them it would be a network that nobody trained.
+    """
+    exact, curves = CurveConfig(form="exact"), {"silu": model.config.silu, "exp": model.config.exp}
+    changes = {name: exact for name, it in curves.items() if it.form == "segments" and it.knots != "learned"}
+    return twin(model, **changes) if changes else model
+
+
+def inherit(model: nn.Module, donor: Weights) -> None:
+    """Gives `model` the tensors of `donor` whose name and shape it has too."""
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in donor.items() if name in own and own[name].shape == tensor.shape}
+    model.load_state_dict(own | fitting)

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from emamba.model import kernels
 from emamba.model.fused import array, fits, whole
 from emamba.model.kernels import CHUNK, Floats, Integers
-from emamba.model.layers import Exp, Straight
+from emamba.model.layers import Exp, Learned, Straight
 from emamba.model.vectors import LANES
 
 Curve = Callable[[Tensor], Tensor]
@@ -38,9 +38,9 @@ def selective_scan(
     float32 on the CPU with an `exp` of `model.layers` goes through fused kernels, on `torch.get_num_threads()`
     threads; the result is the same bytes for any number. All else goes through `scanned_states`.
     """
-    segments = (exp.knots, exp.slopes, exp.intercepts) if isinstance(exp, Straight) else 3 * (x.new_empty(0),)
+    segments = exp.lines if isinstance(exp, Straight | Learned) else 3 * (x.new_empty(0),)
     tensors = (x, delta, b, c, rate, skip, state, *segments)
-    if isinstance(exp, Exp | Straight) and fits(*tensors):
+    if isinstance(exp, Exp | Straight | Learned) and fits(*tensors):
         result: Any = _Fused.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
         return result
     states = scanned_states(x, delta, b, rate, exp, state)
@@ -84,14 +84,17 @@ class _Fused(torch.autograd.Function):
         to_x, to_delta = np.empty_like(x), np.empty_like(x)
         to_b, to_c = np.empty((2, groups, *b.shape), np.float32)
         to_a, to_skip = np.zeros((parts, *a.shape), np.float32), np.zeros((parts, *skip.shape), np.float32)
-        to_state = np.zeros_like(state)
-        inputs = (*arrays[:6], *arrays[7:], ctx.kept, above)
-        outputs = (to_x, to_delta, to_b, to_c, to_a, to_skip, to_state)
+        to_state, learned = np.zeros_like(state), ctx.needs_input_grad[8]
+        edges = np.array([-np.inf, *arrays[7], np.inf] if learned else [], np.float32)
+        to_lines = np.zeros((parts, groups, 2, max(0, len(edges) - 1), LANES), np.float32)
+        inputs = (*arrays[:6], *arrays[7:], ctx.kept, above, edges)
+        outputs = (to_x, to_delta, to_b, to_c, to_a, to_skip, to_state, to_lines)
         _spread(x.size * len(a), shares, kernels.scan_gradients, *inputs, *outputs)
         found = (to_x, to_delta, to_b.sum(0), to_c.sum(0), -to_a.sum(0).T, to_skip.sum(0), to_state)
         sizes = (tensor.shape for tensor in ctx.saved_tensors)
         cut = (torch.from_numpy(it[tuple(map(slice, size))]) for it, size in zip(found, sizes, strict=False))
-        return *cut, None, None, None
+        lines = torch.from_numpy(to_lines.sum((0, 1, 4), dtype=np.float64).astype(np.float32))
+        return *cut, None, *(lines if learned else (None, None))
 
 
 def _arrays(tensors: Sequence[Tensor]) -> list[Floats]:

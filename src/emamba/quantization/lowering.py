@@ -9,20 +9,12 @@ import numpy as np
 from torch import Tensor
 
 from emamba import graph
-from emamba.config import CurveConfig, QuantizationConfig
-from emamba.curve import (
-    IntegerCurve,
-    exp,
-    exp_segments,
-    integer_segments,
-    mirrored,
-    silu,
-    silu_segments,
-    tabulate,
-)
+from emamba.config import QuantizationConfig
+from emamba.curve import IntegerCurve, exp, integer_segments, mirrored, silu, tabulate
 from emamba.fixed import Integer, Integers, quantize
 from emamba.graph import Graph
 from emamba.model import Mamba
+from emamba.model.layers import Learned, Straight
 from emamba.quantization import streams
 from emamba.quantization.calibration import (
     SEGMENTS_ARGUMENT,
@@ -79,7 +71,7 @@ def _lowered(
         case streams.Normalise():
             return _norm(op, sources[0].dtype, dtype, out)
         case streams.Activation():
-            curve = _silu(op.config, sources[0], dtype, out)
+            curve = _silu(op.silu, sources[0], dtype, out)
             return graph.Activation(
                 name=op.name, source=op.sources[0], channels=op.channels, dtype=dtype, fraction_bits=out, curve=curve
             )
@@ -142,11 +134,10 @@ def _norm(op: streams.Normalise, source: Integer, dtype: Integer, out: int) -> g
     )  # fmt: skip
 
 
-def _silu(config: CurveConfig, source: graph.Operation, dtype: Integer, out: int) -> IntegerCurve:
-    if config.form == "exact":
-        return tabulate(silu, source.dtype, source.fraction_bits, dtype, out)
-    segments = silu_segments(config.segments, config.knots)
-    return integer_segments(segments, source.dtype, source.fraction_bits, dtype, out)
+def _silu(curve: streams.Curve, source: graph.Operation, dtype: Integer, out: int) -> IntegerCurve:
+    if isinstance(curve, Straight | Learned):
+        return integer_segments(curve.segments, source.dtype, source.fraction_bits, dtype, out)
+    return tabulate(silu, source.dtype, source.fraction_bits, dtype, out)
 
 
 def _scan(op: streams.Scan, dtype: Integer, bits: list[int], scales: Scales, config: QuantizationConfig) -> graph.Scan:
@@ -161,7 +152,7 @@ def _scan(op: streams.Scan, dtype: Integer, bits: list[int], scales: Scales, con
         name=op.name, x=x, delta=delta, b=b, c=c, channels=op.channels, dtype=dtype, fraction_bits=scales[op.name],
         rate=_rounded(op.rate, rate_bits, rate_type(config)),
         skip=_rounded(op.skip, skip_bits, Integer(config.weight_bits)),
-        decay=_decay(op.config, argument_bits, config),
+        decay=_decay(op.exp, argument_bits, config),
         argument_shift=delta_bits + rate_bits - argument_bits,
         drive_shift=delta_bits + x_bits + b_bits - state_bits - decay_bits,
         decay_fraction=decay_bits,
@@ -172,13 +163,13 @@ def _scan(op: streams.Scan, dtype: Integer, bits: list[int], scales: Scales, con
     )  # fmt: skip
 
 
-def _decay(choice: CurveConfig, argument_bits: int, config: QuantizationConfig) -> IntegerCurve:
+def _decay(curve: streams.Curve, argument_bits: int, config: QuantizationConfig) -> IntegerCurve:
     """`exp(-u)` of an argument u >= 0."""
     dtype, fraction = decay_type(config)
-    if choice.form == "exact":
-        return tabulate(lambda u: exp(-u), TABLE_ARGUMENT, argument_bits, dtype, fraction)
-    segments = mirrored(exp_segments(choice.segments, choice.knots))
-    return integer_segments(segments, SEGMENTS_ARGUMENT, argument_bits, (0, 1 << fraction), fraction)
+    if isinstance(curve, Straight | Learned):
+        segments = mirrored(curve.segments)
+        return integer_segments(segments, SEGMENTS_ARGUMENT, argument_bits, (0, 1 << fraction), fraction)
+    return tabulate(lambda u: exp(-u), TABLE_ARGUMENT, argument_bits, dtype, fraction)
 
 
 def _rounded(tensor: Tensor, fraction_bits: int | Integers, dtype: Integer) -> Integers:

@@ -235,7 +235,7 @@ def _embedding(model: Mamba) -> Iterator[Operation]:
     if model.stem is not None:
         yield _linear("stem", name, model.stem.weight, model.stem.bias)
         name, channels = "stem_silu", model.config.stem
-        yield _silu(name, "stem", channels, model)
+        yield _silu(name, "stem", channels, model.silu, model.config.silu)
     if shape.group > 1:
         yield Flatten(name="group", channels=channels * shape.group, sources=(name,))
         name = "group"
@@ -253,7 +253,7 @@ def _block(p: str, block: Block, residual: str, tokens: int) -> Iterator[Operati
     x = f"{p}conv"
     if config.convolution_silu:
         x = f"{p}conv_silu"
-        yield _silu(x, f"{p}conv", d_inner, block)
+        yield _silu(x, f"{p}conv", d_inner, block.convolution_silu, config.silu)
     parts = block.x_proj.weight.split([config.dt_rank, config.d_state, config.d_state])
     for name, part in zip(("dt", "b", "c"), parts, strict=True):
         yield _linear(f"{p}{name}", x, part, part.new_zeros(len(part)))
@@ -263,7 +263,7 @@ def _block(p: str, block: Block, residual: str, tokens: int) -> Iterator[Operati
         name=f"{p}scan", channels=d_inner, sources=sources,
         rate=block.rate, skip=block.skip, exp=block.exp, config=config.exp,
     )  # fmt: skip
-    yield _silu(f"{p}silu", f"{p}z", d_inner, block)
+    yield _silu(f"{p}silu", f"{p}z", d_inner, block.silu, config.silu)
     yield Multiply(name=f"{p}gate", channels=d_inner, sources=(f"{p}scan", f"{p}silu"))
     yield _linear(f"{p}out", f"{p}gate", block.out_proj.weight, block.out_proj.bias)
     yield Add(name=f"{p}add", channels=config.d_model, sources=(residual, f"{p}out"))
@@ -328,6 +328,5 @@ def _convolution(name: str, source: str, layer: nn.Module, tokens: int) -> Opera
     )  # fmt: skip
 
 
-def _silu(name: str, source: str, channels: int, owner: Mamba | Block) -> Activation:
-    """SiLU as its `owner` has it."""
-    return Activation(name=name, channels=channels, sources=(source,), silu=owner.silu, config=owner.config.silu)
+def _silu(name: str, source: str, channels: int, silu: Curve, config: CurveConfig) -> Activation:
+    return Activation(name=name, channels=channels, sources=(source,), silu=silu, config=config)

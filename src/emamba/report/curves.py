@@ -68,7 +68,7 @@ def _model_curves(model: ModelConfig) -> list[Curve]:
     return [
         _model_curve(title, choice, function, make(choice.segments, choice.knots))
         for title, choice, function, make in kinds
-        if choice.form == "segments"
+        if choice.form == "segments" and choice.knots != "learned"  # those are of each layer, and not in the recipe
     ]
 
 

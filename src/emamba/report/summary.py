@@ -135,11 +135,19 @@ def _score_notes(results: Results) -> dict[str, str]:
     tuned = f"{counted(quantization.finetune_epochs, 'epoch')} of fine-tuning"
     widths = f"{quantization.weight_bits}-bit weights, {quantization.activation_bits}-bit activations"
     return {
-        "float": "float32, exact SiLU and exp; test split",
+        "float": f"float32, {_kept(model)}; test split",
         "approximated": f"SiLU {curve_form(model.silu)}; exp {curve_form(model.exp)}; test split",
         "post_training": f"{widths}, before fine-tuning; test split",
         "integer": f"golden executor, {tuned}; test split",
     }
+
+
+def _kept(model: MambaConfig) -> str:
+    """The curves of the float form: exact, but for learned ones, which approximate nothing."""
+    curves = {"SiLU": model.silu, "exp": model.exp}
+    learned = " and ".join(name for name, curve in curves.items() if curve.knots == "learned")
+    exact = " and ".join(name for name, curve in curves.items() if curve.knots != "learned")
+    return ", ".join([f"exact {exact}"] * bool(exact) + [f"learned {learned}"] * bool(learned))
 
 
 def _speed(results: Results) -> list[Row]:

@@ -187,7 +187,7 @@ def elements(own: Graph, regions: Sequence[Region], other: Graph) -> Integers:
     GraphError that names the tensor if they differ in what is part of the circuit, or if a value does not fit.
     """
     for problem in _differences(own, regions, other):
-        hint = "quantize the other run with this one's scales: `emamba quantize OTHER --scales RUN`"
+        hint = "unless knots are learned, take the scales of this run: `emamba quantize OTHER --scales RUN`"
         raise GraphError(f"the accelerator cannot load these weights: {problem}", hint)
     found = [region.elements(arrays(other[region.tensor])[region.array]) for region in regions]
     return np.concatenate([np.zeros((0, 2), np.int64), *found])

@@ -5,7 +5,7 @@ from emamba.training.loop import Epoch, Fit, Places, Progress, fit, on_threads, 
 from emamba.training.memory import recall, remember
 from emamba.training.metrics import evaluate, outputs, score, scored
 from emamba.training.objective import Teacher, seen
-from emamba.training.train import Weights, inherit, train, training_key, untrained, weights_hash
+from emamba.training.train import Weights, train, training_key, untrained, weights_hash
 
 __all__ = [
     "Epoch",
@@ -16,7 +16,6 @@ __all__ = [
     "Weights",
     "evaluate",
     "fit",
-    "inherit",
     "load_checkpoint",
     "on_threads",
     "outputs",

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emamba import files
 from emamba.config import Config, MambaConfig
 from emamba.data import Dataset, frames, grid
 from emamba.errors import ConfigError
-from emamba.model import Network, Shape, build
+from emamba.model import Network, Shape, Weights, build, inherit
 from emamba.training.augmentation import check_augmentation
 from emamba.training.loop import Epoch, Fit, Progress, fit, reproducible, silent
 from emamba.training.metrics import evaluate
 from emamba.training.objective import Teacher, taught, with_unlabelled
-
-Weights = Mapping[str, Tensor]  # parameters and buffers of a network, by name
 
 
 def train(
@@ -90,13 +87,6 @@ def _check_task(config: Config, dataset: Dataset) -> None:
         fact = f"{dataset.name} is a text: its tokens are bytes, unchanged, and outputs are asked for each"
         hint = 'choose a Mamba with model.embedding = "bytes" and model.head = "token", without data.mean'
         raise ConfigError(fact, hint)
-
-
-def inherit(model: nn.Module, donor: Weights) -> None:
-    """Gives `model` the tensors of `donor` whose name and shape it has too."""
-    own = model.state_dict()
-    fitting = {name: tensor for name, tensor in donor.items() if name in own and own[name].shape == tensor.shape}
-    model.load_state_dict(own | fitting)
 
 
 def weights_hash(weights: Weights) -> str:
