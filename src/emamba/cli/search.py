@@ -35,9 +35,18 @@ def search(
         ),
     ] = None,
     trials: Annotated[int, typer.Option(min=0, help="Stop when so many have ended (0: when the time is over).")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that train (0: one a core).")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that train (0: one a core, of all in the cluster).")
+    ] = 0,
     storage: Annotated[
         str, typer.Option(help="URL of a database that machines share. [default: study.db in DIR]")
+    ] = "",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of Ray, ray://HOST:10001, or Dask, tcp://HOST:8786; ray or dask: on this machine. [default: none]",
+        ),
     ] = "",
     sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
     seed: Annotated[int, typer.Option(min=0, help="Of the sampler.")] = 0,
@@ -57,6 +66,7 @@ def search(
         storage,
         one_of(sampler, "sampler", searching.SAMPLERS),
         seed,
+        cluster,
     )
     limits, costs = searching.constraints(constraint or []), tuple(against or ["multiplier_cycles"])
     with listener() as told:
