@@ -1,3 +1,5 @@
+import importlib.util
+import socket
 from importlib import import_module
 
 import pytest
@@ -12,17 +14,27 @@ module = import_module("emamba.search.search")  # the function of that name hide
 pytestmark = pytest.mark.xdist_group("cluster")  # one Ray on a machine is enough
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
 @pytest.fixture(scope="module")
 def ray():
-    """A cluster of two workers, which may take its time to start on a machine that does other things too."""
+    """`--cluster ray` is a cluster of two workers: two nodes of Ray, a core each."""
+    ports = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Known ports and a long wait: a machine that does other things too starts Ray's agents slowly.
         environment.setenv("RAY_raylet_start_wait_time_s", "300")
-        import ray
+        from ray.cluster_utils import Cluster
 
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        started = Cluster()
+        for _ in range(2):
+            started.add_node(num_cpus=1, include_dashboard=False, **{name: free_port() for name in ports})
+        environment.setenv("RAY_ADDRESS", started.address)
         yield
-        ray.shutdown()
+        started.shutdown()
 
 
 def means(cluster, **more):
@@ -60,3 +72,52 @@ def test_a_worker_killed_on_a_cluster_loses_no_finished_trial_and_its_own_is_run
     again = search(space, folder, means=means(cluster, workers=2, trials=len(found.trials) + 1))
     assert len(again.trials) > len(found.trials)
     assert again.trials[: len(found.trials)] == found.trials
+
+
+def entered(cluster, workers=0):
+    with engine(cluster, workers) as found:
+        return found
+
+
+def test_without_a_cluster_workers_are_processes_of_this_machine():
+    assert entered("", 3).local
+    assert (entered("", 3).backend, entered("", 3).workers) == ("loky", 3)
+    assert entered("").workers >= 1
+
+
+@pytest.mark.parametrize("cluster", ["spark", "http://host:80", "ray://", "tcp://host", "tcp://host:port", "host:8786"])
+def test_what_is_no_address_of_a_cluster_is_refused(cluster):
+    with pytest.raises(ConfigError, match="is no address of a cluster") as refused:
+        entered(cluster)
+    assert "ray://HOST:10001" in refused.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["ray", "tcp", "tls"])
+def test_an_address_where_nothing_answers_is_refused(scheme):
+    with pytest.raises(ConfigError, match=rf"{scheme}://127.0.0.1:1 does not answer: .*refused"):
+        entered(f"{scheme}://127.0.0.1:1")
+
+
+def test_an_address_where_no_scheduler_answers_is_refused(monkeypatch):
+    monkeypatch.setattr("emamba.search.cluster._ANSWER_S", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConfigError, match="does not answer: TimeoutError") as refused,
+    ):
+        entered(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+    assert "dask scheduler" in refused.value.hint
+
+
+@pytest.mark.parametrize(("cluster", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_an_engine_that_is_not_installed_has_a_hint(cluster, package, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=f"{cluster} needs {package}") as missing:
+        entered(cluster)
+    assert missing.value.hint == f"pip install 'emamba[{cluster}]'"
+
+
+def test_a_cluster_has_two_workers_or_more_and_no_fewer_than_are_wanted(ray):
+    assert entered("ray").workers == 2
+    for wanted in (1, 3):
+        with pytest.raises(ConfigError, match=f"{wanted} workers are wanted on ray, which has 2"):
+            entered("ray", wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -89,6 +91,9 @@ def _dask(cluster: str, workers: int) -> Iterator[Engine]:
 
     here = workers or len(os.sched_getaffinity(0))
     try:
+        if cluster != "dask":
+            with ThreadPoolExecutor(1) as alone:  # of a loop that may run here, in a notebook
+                alone.submit(asyncio.run, _greeted(cluster)).result()
         client = (
             Client(n_workers=here, threads_per_worker=1, silence_logs=logging.ERROR, dashboard_address=None)
             if cluster == "dask"
@@ -104,6 +109,15 @@ def _dask(cluster: str, workers: int) -> Iterator[Engine]:
             raise ConfigError(f"workers of {cluster} need one thread each: {busy}", hint)
         found = _enough(cluster, workers, len(threads))
         yield Engine("dask", {"client": client}, found, lambda: _wait(client))
+
+
+async def _greeted(address: str) -> None:
+    """TimeoutError if what answers is no scheduler of Dask: its client would wait for that one for ever."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    async with asyncio.timeout(_ANSWER_S):
+        (await connect(address, **Security().get_connection_args("client"))).abort()
 
 
 def _wait(client: Client) -> None:

@@ -90,7 +90,14 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
             sampler=sampler,
             load_if_exists=True,
         )
-    except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError, RuntimeError) as error:
+    except (
+        ArgumentError,
+        NoSuchModuleError,
+        ImportError,
+        DBAPIError,
+        RuntimeError,
+        optuna.exceptions.StorageInternalError,  # tables of another program, that have other columns
+    ) as error:
         fact = f"cannot use the database {storage}: {str(error).splitlines()[0]}"
         hint = (
             "give a URL of SQLAlchemy whose driver is installed and whose server answers: postgresql://user@host/name"
