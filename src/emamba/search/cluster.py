@@ -114,7 +114,7 @@ def _dask(cluster: str, workers: int) -> Iterator[Engine]:
 async def _greeted(address: str) -> None:
     """TimeoutError if what answers is no scheduler of Dask: its client would wait for that one for ever."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     async with asyncio.timeout(_ANSWER_S):
         (await connect(address, **Security().get_connection_args("client"))).abort()

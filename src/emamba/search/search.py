@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOST_POOLS = 5  # times that workers may be lost before something else is wrong
 _GLANCE_S = 1.0  # between two looks at the study
+_PATIENCE_S = 60.0  # with workers that do nothing any more: that of a lost machine may wait for another for ever
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,12 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
         failed: list[BaseException] = []
         thread = threading.Thread(target=_pool, args=(work, order, on, failed), daemon=True)
         thread.start()
-        while thread.is_alive() and (on.local or not _over(study, order)):
+        idle = 0.0
+        while thread.is_alive() and idle < _PATIENCE_S:
             thread.join(_GLANCE_S)
             bury(study)
             look()
+            idle = idle + _GLANCE_S if _over(study, order) else 0.0
         if not failed:
             return
         if isinstance(failed[0], EmambaError):
@@ -101,7 +104,7 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
 
 
 def _over(study: Study, order: Order) -> bool:
-    """Whether nothing is done any more: a worker whose machine was lost may wait for another one for ever."""
+    """Whether time is over or enough trials have ended, and none runs any more."""
     from optuna.trial import TrialState
 
     if time.time() < order.deadline and not 0 < order.trials <= len(trials(study)):
