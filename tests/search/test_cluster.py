@@ -14,24 +14,15 @@ module = import_module("emamba.search.search")  # the function of that name hide
 pytestmark = pytest.mark.xdist_group("cluster")  # one Ray on a machine is enough
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def ray():
-    """`--cluster ray` is a cluster of two workers: two nodes of Ray, a core each."""
-    ports = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    """`--cluster ray` is a Ray of two cores that runs already."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        # Known ports and a long wait: a machine that does other things too starts Ray's agents slowly.
-        environment.setenv("RAY_raylet_start_wait_time_s", "300")
+        environment.setenv("RAY_raylet_start_wait_time_s", "120")  # where a machine does other things too
         from ray.cluster_utils import Cluster
 
-        started = Cluster()
-        for _ in range(2):
-            started.add_node(num_cpus=1, include_dashboard=False, **{name: free_port() for name in ports})
+        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         environment.setenv("RAY_ADDRESS", started.address)
         yield
         started.shutdown()
