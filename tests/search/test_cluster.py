@@ -113,5 +113,5 @@ def test_an_engine_that_is_not_installed_has_a_hint(cluster, package, monkeypatc
 def test_a_cluster_has_two_workers_or_more_and_no_fewer_than_are_wanted(ray):
     assert entered("ray").workers == 2
     for wanted in (1, 3):
-        with pytest.raises(ConfigError, match=f"{wanted} workers are wanted on ray, which has 2"):
+        with pytest.raises(ConfigError, match=f"{wanted} of 2 cores of ray are wanted"):
             entered("ray", wanted)

@@ -71,7 +71,7 @@ def _ray(cluster: str, workers: int) -> Iterator[Engine]:
         if own:
             try:
                 ray.init(None if cluster == "ray" else cluster, log_to_driver=False, logging_level=logging.ERROR)
-            except (OSError, RuntimeError, ValueError) as error:
+            except Exception as error:  # Ray raises nothing narrower where its processes do not start
                 raise _refused(cluster, error) from error
         try:
             register_ray()
@@ -150,6 +150,6 @@ def _enough(cluster: str, wanted: int, there: int) -> int:
     """How many workers to start; ConfigError if the cluster has not so many, or one: joblib would run that one here."""
     found = wanted or there
     if not 2 <= found <= there:
-        fact = f"{found} workers are wanted on {cluster}, which has {there}"
+        fact = f"{found} of {there} cores of {cluster} are wanted for workers"
         raise ConfigError(fact, "a cluster runs two or more, each on a core; without --cluster one is fine")
     return found

@@ -113,11 +113,17 @@ def _over(study: Study, order: Order) -> bool:
 
 
 def _checked(order: Order, on: Engine) -> Order:
-    """`order`, after workers of a cluster have found all that it names; ConfigError or DataError if one has not."""
+    """`order`, after workers of a cluster have found all that it names.
+
+    ConfigError or DataError if one has not, ToolError if none can run.
+    """
     order = replace(order, ticket=secrets.token_hex(8))
     files.write(order.folder / TICKET, order.ticket.encode())
     failed: list[BaseException] = []
     _pool(look_around, order, on, failed)
+    if failed and not isinstance(failed[0], EmambaError):
+        fact = f"workers do not start on the cluster: {type(failed[0]).__name__}: {failed[0]}"
+        raise ToolError(fact, "install this version of emamba on all its machines") from failed[0]
     if failed:
         raise failed[0]
     return order

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Sampler = Literal["tpe", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-_HEARTBEAT_S, _LOST_S = 10, 30  # a worker says so often that it lives, and is lost after so long without
+_HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
 
 
