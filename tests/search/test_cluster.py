@@ -1,9 +1,12 @@
 import importlib.util
+import os
 import socket
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import search_space
 from emamba.errors import ConfigError, ToolError
 from emamba.search import Means, load_space, search
 from emamba.search.cluster import engine
@@ -19,6 +22,7 @@ def ray():
     """`--cluster ray` is a Ray of two cores that runs already."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("PYTHONPATH", str(Path(search_space.__file__).parent), prepend=os.pathsep)  # of workers too
         environment.setenv("RAY_raylet_start_wait_time_s", "120")  # where a machine does other things too
         from ray.cluster_utils import Cluster
 
