@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v g++ >/dev/null || { echo "g++ is missing: apt-get install g++ (or your system's equivalent)"; exit 1; }
 	@test -x $(BIN)/pip || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); } \
 	    || { rm -rf $(VENV); echo "cannot create $(VENV): apt-get install python3-venv"; exit 1; }
-	@echo "installing (1.5 GB on disk, 5.5 GB where pip finds a CUDA build of PyTorch; log in $(LOG))"
+	@echo "installing (1.7 GB on disk, 5.7 GB where pip finds a CUDA build of PyTorch; log in $(LOG))"
 	@$(BIN)/pip install --no-compile --progress-bar off -e '.[dev]' -c constraints.txt >$(LOG) 2>&1 & pip=$$!; \
 	    trap 'kill $$pip; exit 130' INT TERM; seconds=0; \
 	    while kill -0 $$pip 2>/dev/null; do \

@@ -36,6 +36,8 @@ HOMES = {
     "optuna": {"search"},
     "sqlalchemy": {"search"},
     "joblib": {"search"},
+    "ray": {"search"},
+    "distributed": {"search"},
     "amaranth": {"rtl"},
     "subprocess": {"eda"},
     "pyosys": {"eda"},
@@ -131,6 +133,8 @@ def test_importing_and_asking_for_help_stay_light(statement):
         "PIL",
         "optuna",
         "joblib",
+        "ray",
+        "distributed",
     ]
     code = f"""
 import sys

@@ -52,6 +52,7 @@ def test_a_search_prints_its_front_and_what_became_of_the_trials(emamba, tmp_pat
         (["--against", "beauty"], "there is no cost 'beauty'"),
         (["--sampler", "guess"], "there is no sampler 'guess'"),
         (["--storage", "nonsense"], "cannot use the database"),
+        (["--cluster", "spark://host:7077"], "'spark://host:7077' is no address of a cluster"),
     ],
 )
 def test_wrong_options_are_refused_with_a_hint(emamba, tmp_path, options, fact):

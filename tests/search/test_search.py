@@ -1,11 +1,14 @@
+import time
 from importlib import import_module
 
 import pytest
 
-from emamba.errors import ConfigError, ToolError
+from emamba.errors import ConfigError, DataError, ToolError
 from emamba.flow import Listener
 from emamba.search import Means, load_space, search
+from emamba.search.cluster import Engine
 from emamba.search.study import Plan, open_study
+from emamba.search.worker import TICKET, Order
 from search_space import DIMENSIONS, die, die_once, write_space
 
 module = import_module("emamba.search.search")  # the function of that name hides it
@@ -56,3 +59,56 @@ def test_a_killed_worker_loses_no_finished_trial_and_its_own_is_run_again(tmp_pa
     assert any(it.place == killed.params and not it.reason for it in found.trials)
     whole = [it.number for it in states if it.state.name == "COMPLETE" and "same" not in it.user_attrs]
     assert [it.number for it in found.trials if not it.reason] == whole
+
+
+THREADS = Engine("threading", {}, 2)  # stands for a cluster: its workers start at once
+
+
+def raises(error):
+    def task(order, number):
+        raise error
+
+    return task
+
+
+@pytest.fixture
+def order(tmp_path):
+    plan = Plan(load_space(write_space(tmp_path)))
+    return Order(plan, tmp_path, f"sqlite:///{tmp_path / 'study.db'}", "random", 0, time.time() + 600, 1)
+
+
+def test_what_a_cluster_lacks_is_known_before_the_search(order, monkeypatch):
+    ticket = module._checked(order, THREADS).ticket
+    assert (order.folder / TICKET).read_text() == ticket
+    for error, fact in (
+        (ConfigError("no folder", "share it"), "^no folder"),
+        (ImportError("no emamba"), "do not start"),
+    ):
+        monkeypatch.setattr(module, "look_around", raises(error))
+        with pytest.raises((ConfigError, ToolError), match=fact):
+            module._checked(order, THREADS)
+
+
+def test_an_error_of_the_user_ends_the_search_at_once(order, monkeypatch):
+    monkeypatch.setattr(module, "work", raises(DataError("no data", "fetch it")))
+    study = open_study(order.plan, order.storage)
+    with pytest.raises(DataError, match="no data"):
+        module._with_workers(study, order, THREADS, lambda: None)
+
+
+def test_a_worker_that_never_comes_back_is_not_waited_for_when_all_is_done(order, monkeypatch):
+    study = open_study(order.plan, order.storage)
+    monkeypatch.setattr(module, "work", lambda order, number: time.sleep(60))
+    monkeypatch.setattr(module, "_GLANCE_S", 0.1)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.3)
+    looks = []
+
+    def look():
+        looks.append(len(looks))
+        if len(looks) == 3:
+            asked = study.ask()
+            asked.set_user_attr("costs", {"multiplier_cycles": 9})
+            study.tell(asked, [0.5, 9])
+
+    module._with_workers(study, order, THREADS, look)
+    assert len(looks) >= 5, "the trial ended at the third look"

@@ -1,10 +1,17 @@
+import os
+import socket
+import sqlite3
+import subprocess
+from contextlib import closing
+
+import optuna
 import pytest
 from optuna.trial import TrialState
 
 from emamba.errors import ConfigError
 from emamba.search.measures import constraints
 from emamba.search.space import load_space
-from emamba.search.study import Plan, ask_again, check_against, new_sampler, open_study, trials
+from emamba.search.study import Plan, ask_again, bury, check_against, new_sampler, open_study, trials
 from search_space import write_space
 
 
@@ -79,6 +86,35 @@ def test_a_file_that_is_no_database_is_a_clear_error(plan, storage, tmp_path):
     (tmp_path / "study.db").write_text("this is a text, and long enough not to be taken for an empty database" * 9)
     with pytest.raises(ConfigError, match="cannot use the database"):
         open_study(plan, storage)
+
+
+def test_a_study_that_others_made_is_refused(plan, storage):
+    optuna.create_study(storage=storage, study_name="small", directions=["minimize"] * 2).ask()
+    with pytest.raises(ConfigError, match=r"the study small in .* was not made by emamba"):
+        open_study(plan, storage)
+
+
+def test_a_database_of_another_program_is_refused(plan, storage, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database:
+        database.execute("create table studies (title text)")
+    with pytest.raises(ConfigError, match="cannot use the database"):
+        open_study(plan, storage)
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"])
+def test_trials_of_the_dead_are_buried_and_of_the_living_not(plan, storage, host, monkeypatch):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    study = open_study(plan, storage)
+    for process in (os.getpid(), dead.pid):
+        asked = study.ask()
+        asked.suggest_int("model.d_model", 0, 2)
+        asked.set_user_attr("worker", f"{host} {process}")
+    # Another machine's are known by their heartbeats; as those are not waited for here, the second one has none.
+    stale = [asked._trial_id] if host == "elsewhere" else []
+    monkeypatch.setattr(study._storage, "_get_stale_trial_ids", lambda _: stale)
+    bury(study)
+    assert [it.state.name for it in study.get_trials()] == ["RUNNING", "FAIL", "WAITING"]
 
 
 def test_a_lost_trial_is_asked_again_twice_and_then_given_up(plan, storage):

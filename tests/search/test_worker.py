@@ -1,12 +1,14 @@
+import socket
 import time
 from dataclasses import replace
 
 import pytest
 
+from emamba.errors import ConfigError, DataError
 from emamba.search.measures import constraints
 from emamba.search.space import load_space
 from emamba.search.study import Plan, open_study, trials
-from emamba.search.worker import Order, work
+from emamba.search.worker import TICKET, Order, look_around, work
 from search_space import DIMENSIONS, write_space
 
 
@@ -106,3 +108,32 @@ def test_a_later_trial_inherits_weights_of_the_one_it_is_most_like(order, monkey
     work(replace(order, trials=2), 0)
     assert donors[0] is None
     assert any(donor and "head.weight" in donor for donor in donors[1:])
+
+
+def test_a_worker_on_another_machine_needs_a_server_for_the_study(order):
+    here = replace(order, host=socket.gethostname())
+    look_around(here, 0)
+    with pytest.raises(ConfigError, match=r"cannot share the study in sqlite:.* with elsewhere") as refused:
+        work(replace(order, host="elsewhere"), 0)
+    assert "postgresql://" in refused.value.hint
+
+
+def test_a_worker_on_another_machine_needs_the_folder_of_the_search(order, tmp_path):
+    there = replace(order, host="elsewhere", storage="postgresql://user@host/name", ticket="new")
+    for text in (None, "of an earlier search"):
+        if text:
+            (tmp_path / TICKET).write_text(text)
+        with pytest.raises(ConfigError, match="does not see the folder"):
+            look_around(there, 0)
+    (tmp_path / TICKET).write_text("new")
+    look_around(there, 0)
+
+
+def test_a_worker_on_another_machine_needs_the_data(order, tmp_path):
+    space = order.plan.space
+    recipe = space.recipe.model_copy(update={"data": space.recipe.data.model_copy(update={"name": "mars"})})
+    plan = replace(order.plan, space=replace(space, recipe=recipe))
+    there = replace(order, plan=plan, host="elsewhere", storage="postgresql://user@host/name", ticket="new")
+    (tmp_path / TICKET).write_text("new")
+    with pytest.raises(DataError, match=f"on {socket.gethostname()}: mars is not there"):
+        look_around(replace(there, data_dir=tmp_path), 0)

@@ -14,6 +14,13 @@ from emamba.cli.output import listener, print_columns
 from emamba.errors import ConfigError
 
 Kind = TypeVar("Kind")
+Cluster = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of Ray, ray://HOST:10001, or Dask, tcp://HOST:8786; ray or dask: on this machine. [default: none]",
+    ),
+]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -35,10 +42,11 @@ def search(
         ),
     ] = None,
     trials: Annotated[int, typer.Option(min=0, help="Stop when so many have ended (0: when the time is over).")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that train (0: one a core).")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that train (0: one a core, of all there are).")] = 0,
     storage: Annotated[
         str, typer.Option(help="URL of a database that machines share. [default: study.db in DIR]")
     ] = "",
+    cluster: Cluster = "",
     sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
     seed: Annotated[int, typer.Option(min=0, help="Of the sampler.")] = 0,
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="[default: runs/search_<space>]")] = None,
@@ -57,6 +65,7 @@ def search(
         storage,
         one_of(sampler, "sampler", searching.SAMPLERS),
         seed,
+        cluster,
     )
     limits, costs = searching.constraints(constraint or []), tuple(against or ["multiplier_cycles"])
     with listener() as told:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -10,26 +11,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emamba.errors import ConfigError, ToolError
+from emamba import files
+from emamba.errors import EmambaError, ToolError
 from emamba.flow import SILENT, Listener
+from emamba.search.cluster import Engine, engine
 from emamba.search.evaluation import subject
 from emamba.search.found import Found, write
 from emamba.search.front import pareto
 from emamba.search.measures import Constraint
 from emamba.search.space import Space
 from emamba.search.study import Plan, Sampler, bury, check_against, open_study, trials
-from emamba.search.worker import Order, work
+from emamba.search.worker import TICKET, Order, look_around, work
 
 if TYPE_CHECKING:
     from optuna import Study
 
 _LOST_POOLS = 5  # times that workers may be lost before something else is wrong
 _GLANCE_S = 1.0  # between two looks at the study
+_PATIENCE_S = 60.0  # with workers that do nothing any more: that of a lost machine may wait for another for ever
 
 
 @dataclass(frozen=True)
 class Means:
-    """With what a search works: time, workers, and where its trials are kept (empty: in its folder)."""
+    """With what a search works: time, workers, the cluster they run on (empty: none), and where trials are kept.
+
+    Without `storage` that is in the folder of the search.
+    """
 
     budget_s: float = 1800.0
     trials: int = 0
@@ -37,6 +44,7 @@ class Means:
     storage: str = ""
     sampler: Sampler = "tpe"
     seed: int = 0
+    cluster: str = ""
 
 
 def search(
@@ -51,37 +59,43 @@ def search(
     """The front of `space`: loss of the integers on validation frames against costs, in time for `means`.
 
     `folder` gets study.db, trials.jsonl, front.json, front.svg, and recipes/; called again, the study goes on.
-    ConfigError if the study there is another one; ToolError if workers are lost
-    again and again.
+    ConfigError if the study there is another one, or workers of a cluster do not see it; ToolError if workers are
+    lost again and again.
     """
     plan, means = Plan(space, check_against(against), constraints), means or Means()
     storage = means.storage or f"sqlite:///{(folder / 'study.db').absolute()}"
     folder.mkdir(parents=True, exist_ok=True)
-    study = open_study(plan, storage)
-    task = subject(
-        space.recipe, 1, folder, data_dir, listener
-    ).dataset.task  # trains the teacher before workers need it
-    deadline = time.time() + means.budget_s
-    order = Order(plan, folder.absolute(), storage, means.sampler, means.seed, deadline, means.trials, data_dir)
-    _with_workers(study, order, means, lambda: _tell(study, order, listener))
+    data_dir = data_dir and data_dir.absolute()
+    order = Order(plan, folder.absolute(), storage, means.sampler, means.seed, 0, means.trials, data_dir)
+    with engine(means.cluster, means.workers) as on:
+        study = open_study(plan, storage)
+        if not on.local:
+            order = _checked(replace(order, host=socket.gethostname()), on)
+        # The teacher is trained before workers need it, and in no time of theirs.
+        task = subject(space.recipe, 1, folder, data_dir, listener).dataset.task
+        order = replace(order, deadline=time.time() + means.budget_s)
+        _with_workers(study, order, on, lambda: _tell(study, order, listener))
     found = Found(plan, task, tuple(trials(study)), ())
     return write(replace(found, front=tuple(pareto(found.trials, plan.against))), folder)
 
 
-def _with_workers(study: Study, order: Order, means: Means, look: Callable[[], None]) -> None:
-    """Workers in processes until they are done; `look` is called again and again meanwhile."""
+def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], None]) -> None:
+    """Workers until they are done; meanwhile those that were lost are looked for, and `look` is called."""
     lost = 0
     while time.time() < order.deadline:
         bury(study)
         failed: list[BaseException] = []
-        thread = threading.Thread(target=_pool, args=(order, means, failed), daemon=True)
+        thread = threading.Thread(target=_pool, args=(work, order, on, failed), daemon=True)
         thread.start()
-        while thread.is_alive():
+        idle = 0.0
+        while thread.is_alive() and idle < _PATIENCE_S:
             thread.join(_GLANCE_S)
+            bury(study)
             look()
+            idle = idle + _GLANCE_S if _over(study, order) else 0.0
         if not failed:
             return
-        if isinstance(failed[0], ConfigError):
+        if isinstance(failed[0], EmambaError):
             raise failed[0]
         lost += 1
         if lost >= _LOST_POOLS:
@@ -89,13 +103,40 @@ def _with_workers(study: Study, order: Order, means: Means, look: Callable[[], N
             raise ToolError(fact, "give fewer --workers, or more memory; the same command goes on") from failed[0]
 
 
-def _pool(order: Order, means: Means, failed: list[BaseException]) -> None:
-    """One worker a core, or as many as wanted; what ends them all goes to `failed`."""
-    from joblib import Parallel, delayed
+def _over(study: Study, order: Order) -> bool:
+    """Whether time is over or enough trials have ended, and none runs any more."""
+    from optuna.trial import TrialState
+
+    if time.time() < order.deadline and not 0 < order.trials <= len(trials(study)):
+        return False
+    return not study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _checked(order: Order, on: Engine) -> Order:
+    """`order`, after workers of a cluster have found all that it names.
+
+    ConfigError or DataError if one has not, ToolError if none can run.
+    """
+    order = replace(order, ticket=secrets.token_hex(8))
+    files.write(order.folder / TICKET, order.ticket.encode())
+    failed: list[BaseException] = []
+    _pool(look_around, order, on, failed)
+    if failed and not isinstance(failed[0], EmambaError):
+        fact = f"workers do not start on the cluster: {type(failed[0]).__name__}: {failed[0]}"
+        raise ToolError(fact, "install this version of emamba on all its machines") from failed[0]
+    if failed:
+        raise failed[0]
+    return order
+
+
+def _pool(task: Callable[[Order, int], None], order: Order, on: Engine, failed: list[BaseException]) -> None:
+    """`task` in every worker; what ends them all goes to `failed`."""
+    from joblib import Parallel, delayed, parallel_config
 
     try:
-        count = means.workers or len(os.sched_getaffinity(0))
-        Parallel(n_jobs=count)(delayed(work)(order, number) for number in range(count))
+        on.ready()
+        with parallel_config(on.backend, **on.options):
+            Parallel(n_jobs=on.workers)(delayed(task)(order, number) for number in range(on.workers))
     except BaseException as error:  # it is raised, or explained, in the main thread
         failed.append(error)
 

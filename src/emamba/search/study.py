@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Sampler = Literal["tpe", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-_HEARTBEAT_S, _LOST_S = 10, 30  # a worker says so often that it lives, and is lost after so long without
+_HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
 
 
@@ -90,7 +90,14 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
             sampler=sampler,
             load_if_exists=True,
         )
-    except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError, RuntimeError) as error:
+    except (
+        ArgumentError,
+        NoSuchModuleError,
+        ImportError,
+        DBAPIError,
+        RuntimeError,
+        optuna.exceptions.StorageInternalError,  # tables of another program, that have other columns
+    ) as error:
         fact = f"cannot use the database {storage}: {str(error).splitlines()[0]}"
         hint = (
             "give a URL of SQLAlchemy whose driver is installed and whose server answers: postgresql://user@host/name"
@@ -121,16 +128,24 @@ def ask_again(study: Study, trial: FrozenTrial) -> None:
 
 
 def bury(study: Study) -> None:
-    """Fails the trials of workers of this machine that do not live any more, and puts them back into the queue.
+    """Fails the trials of workers that do not live any more, and puts them back into the queue.
 
-    Those of other machines are found lost when no heartbeat of theirs came for a while.
+    Those of other machines are known by their heartbeats, of which none came for a while.
     """
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # since version 2
+        fail_stale_trials(study)
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("worker", "").rpartition(" ")
-        if host == socket.gethostname() and not _lives(int(pid)):
-            study.tell(trial.number, state=TrialState.FAIL)
+        if host != socket.gethostname() or _lives(int(pid)):
+            continue
+        # It may have ended, and its worker with it, since the study was read.
+        if study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True).state == TrialState.FAIL:
             ask_again(study, trial)
 
 
@@ -181,6 +196,9 @@ def check_against(names: Sequence[str]) -> tuple[str, ...]:
 
 def _check_identity(study: Study, plan: Plan, storage: str) -> None:
     known, wanted = study.user_attrs.get("plan"), plan.identity()
+    if known is None and (study.trials or len(study.directions) != 1 + len(plan.against)):
+        fact = f"the study {study.study_name} in {storage} was not made by emamba"
+        raise ConfigError(fact, "give another database with --storage, or rename the space")
     if known is None:
         study.set_user_attr("plan", wanted)
     elif known != wanted:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emamba.errors import ConfigError, EmambaError
+from emamba.data import dataset_of
+from emamba.errors import ConfigError, DataError, EmambaError
 from emamba.flow import SILENT
 from emamba.rtl import beats
 from emamba.search.evaluation import Subject, price, subject, trained
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEPT = 1 / 3  # of the trials on a rung climb on (successive halving, Jamieson and Talwalkar 2016, by ranks)
 _WEIGHTS = "weights of a trial"
+TICKET = "ticket"  # a file by which a machine of a cluster knows the folder of a search
 _IN_VAIN = 100  # places in a row that are illegal or known: nothing new is left
 
 
@@ -38,14 +41,35 @@ class Order:
     deadline: float  # seconds since the epoch
     trials: int  # that may have ended when it stops; 0: any number
     data_dir: Path | None = None
+    host: str = ""  # that gave it to a cluster
+    ticket: str = ""  # that lies in `folder` then
 
 
 class Overtime(Exception):  # noqa: N818 - it is no error
     """The deadline passed in the middle of a trial, which has to be asked again."""
 
 
+def look_around(order: Order, number: int) -> None:
+    """Nothing, if this machine has what `order` names; ConfigError or DataError, with the machine, if not."""
+    host = socket.gethostname()
+    if not order.host or host == order.host:
+        return
+    if order.storage.startswith("sqlite"):
+        fact = f"{host} cannot share the study in {order.storage} with {order.host}: SQLite is for one machine"
+        raise ConfigError(fact, "give --storage postgresql://user@host/name, or another server's")
+    ticket = order.folder / TICKET
+    if not ticket.is_file() or ticket.read_text() != order.ticket:
+        fact = f"{host} does not see the folder {order.folder} of {order.host}"
+        raise ConfigError(fact, "give a --run folder on a disk that all machines share, at the same path")
+    try:
+        dataset_of(order.plan.space.recipe, order.data_dir)
+    except DataError as error:
+        raise DataError(f"on {host}: {error.message}", error.hint) from error
+
+
 def work(order: Order, number: int) -> None:
     """Trials until the deadline or until enough have ended; `number` tells the workers of an order apart."""
+    look_around(order, number)
     study = open_study(order.plan, order.storage)
     # A study that goes on must not draw the places again with which it began.
     seed = random.Random(f"{order.seed} {number} {len(study.trials)}").getrandbits(31)

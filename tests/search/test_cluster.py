@@ -1,0 +1,122 @@
+import importlib.util
+import os
+import socket
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import search_space
+from emamba.errors import ConfigError, ToolError
+from emamba.search import Means, load_space, search
+from emamba.search.cluster import engine
+from emamba.search.study import Plan, open_study
+from search_space import die_once, write_space
+
+module = import_module("emamba.search.search")  # the function of that name hides it
+pytestmark = pytest.mark.xdist_group("cluster")  # one Ray on a machine is enough
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """`--cluster ray` is a Ray of two cores that runs already."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("PYTHONPATH", str(Path(search_space.__file__).parent), prepend=os.pathsep)  # of workers too
+        environment.setenv("RAY_raylet_start_wait_time_s", "120")  # where a machine does other things too
+        from ray.cluster_utils import Cluster
+
+        bare = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}  # starts in half the time
+        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **bare})
+        environment.setenv("RAY_ADDRESS", started.address)
+        yield
+        started.shutdown()
+
+
+def means(cluster, **more):
+    return Means(**{"budget_s": 1500, "trials": 5, "sampler": "random", "cluster": cluster, **more})
+
+
+def states(space, folder):
+    return open_study(Plan(space), f"sqlite:///{folder / 'study.db'}").get_trials(deepcopy=False)
+
+
+def check_killed_and_rerun(found, space, folder):
+    """The killed worker's trial was run again at its place, and every trial that was finished is there."""
+    assert (folder / "killed").is_file()
+    assert len(found.trials) >= 5
+    assert found.front
+    failed = [it for it in states(space, folder) if it.state.name == "FAIL"]
+    assert len(failed) == 1, "that of the other worker goes on"
+    assert any(it.place == failed[0].params and not it.reason for it in found.trials)
+    whole = [it for it in states(space, folder) if it.state.name == "COMPLETE" and "same" not in it.user_attrs]
+    assert [it.number for it in found.trials if not it.reason] == [it.number for it in whole]
+
+
+def test_a_worker_killed_on_ray_loses_no_finished_trial_its_own_is_run_again_and_the_study_goes_on(
+    ray, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "work", die_once)
+    space, folder = load_space(write_space(tmp_path)), tmp_path / "run"
+    found = search(space, folder, means=means("ray"))
+    check_killed_and_rerun(found, space, folder)
+    workers = {it.user_attrs["worker"] for it in states(space, folder) if "worker" in it.user_attrs}
+    assert len(workers) >= 2
+    again = search(space, folder, means=means("ray", trials=len(found.trials) + 1))
+    assert len(again.trials) > len(found.trials)
+    assert again.trials[: len(found.trials)] == found.trials
+
+
+def test_a_worker_killed_on_dask_loses_no_finished_trial_and_its_own_is_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "work", die_once)
+    space, folder = load_space(write_space(tmp_path)), tmp_path / "run"
+    check_killed_and_rerun(search(space, folder, means=means("dask", workers=2)), space, folder)
+
+
+def entered(cluster, workers=0):
+    with engine(cluster, workers) as found:
+        return found
+
+
+def test_without_a_cluster_workers_are_processes_of_this_machine():
+    assert entered("", 3).local
+    assert (entered("", 3).backend, entered("", 3).workers) == ("loky", 3)
+    assert entered("").workers >= 1
+
+
+@pytest.mark.parametrize("cluster", ["spark", "http://host:80", "ray://", "tcp://host", "tcp://host:port", "host:8786"])
+def test_what_is_no_address_of_a_cluster_is_refused(cluster):
+    with pytest.raises(ConfigError, match="is no address of a cluster") as refused:
+        entered(cluster)
+    assert "ray://HOST:10001" in refused.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["ray", "tcp", "tls"])
+def test_an_address_where_nothing_answers_is_refused(scheme):
+    with pytest.raises(ConfigError, match=rf"{scheme}://127.0.0.1:1 does not answer: .*refused"):
+        entered(f"{scheme}://127.0.0.1:1")
+
+
+def test_an_address_where_no_scheduler_answers_is_refused(monkeypatch):
+    monkeypatch.setattr("emamba.search.cluster._ANSWER_S", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConfigError, match="does not answer: TimeoutError") as refused,
+    ):
+        entered(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+    assert "dask scheduler" in refused.value.hint
+
+
+@pytest.mark.parametrize(("cluster", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_an_engine_that_is_not_installed_has_a_hint(cluster, package, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=f"{cluster} needs {package}") as missing:
+        entered(cluster)
+    assert missing.value.hint == f"pip install 'emamba[{cluster}]'"
+
+
+def test_a_cluster_has_two_workers_or_more_and_no_fewer_than_are_wanted(ray):
+    assert entered("ray").workers == 2
+    for wanted in (1, 3):
+        with pytest.raises(ConfigError, match=f"{wanted} of 2 cores of ray are wanted"):
+            entered("ray", wanted)
