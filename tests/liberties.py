@@ -1,4 +1,6 @@
-"""A liberty library small enough to be read, with numbers that are made up and easy to reckon with."""
+"""A liberty library small enough to be read, with made-up numbers that are easy to reckon with; and other corners."""
+
+import re
 
 _HEAD = """/* made up {{ */
 library (tiny) {{
@@ -77,7 +79,7 @@ def _clock_gate() -> str:
         _input("CK", "clock : true; clock_gate_clock_pin : true;"),
         _input("EN", "clock_gate_enable_pin : true;" + _setup("CK")),
         'pin (GCK) { direction : output; clock_gate_out_pin : true; state_function : "CK * held"; '
-        + _timing("CK")
+        + _timing("CK", "timing_sense : positive_unate;")
         + _power("CK")
         + "}",
     ]
@@ -100,3 +102,18 @@ def tiny_liberty(flip_flops: bool = True, voltage: float = 1.0, load: str = "pf"
     if flip_flops:
         cells += [_flip_flop("tiny_dff", 8.0, "D", "D"), _flip_flop("tiny_dffe", 9.0, "(E & D) | (!E & IQ)", "DE")]
     return "".join([_HEAD.format(voltage=voltage, load=load), *cells, _clock_gate() if gate else "", "}\n"])
+
+
+_DELAYS = re.compile(r"((?:cell_|)(?:rise|fall)(?:_transition|_constraint|)\s*\([^)]*\)\s*{)([^}]*)")
+_VALUES = re.compile(r"(values\s*\()([^)]*)")
+
+
+def slower(liberty: str, factor: float, voltage: float, temperature: float = 125.0) -> str:
+    """The text of another corner: delays, slews and setup times are `factor` as long; energies stay what they are."""
+
+    def scaled(table: re.Match[str]) -> str:
+        return table[1] + re.sub(r"-?[\d.]+", lambda number: f"{float(number[0]) * factor:g}", table[2])
+
+    text = _DELAYS.sub(lambda group: group[1] + _VALUES.sub(scaled, group[2]), liberty)
+    text = re.sub(r"(nom_voltage\s*:\s*)[\d.]+", rf"\g<1>{voltage}", text)
+    return re.sub(r"(nom_temperature\s*:\s*)[\d.]+", rf"\g<1>{temperature}", text)

@@ -9,7 +9,7 @@ from emamba.eda.cells import measured
 from emamba.eda.liberty import read
 from emamba.eda.opensta import analyse
 from emamba.errors import ToolError
-from liberties import tiny_liberty
+from liberties import slower, tiny_liberty
 
 needs_opensta = pytest.mark.skipif(shutil.which("sta") is None, reason="needs `apt install opensta`")
 
@@ -78,6 +78,16 @@ def test_units_of_the_library_do_not_matter(library, tmp_path):
     other.write_text(tiny_liberty().replace('time_unit : "1ns"', 'time_unit : "100ps"'))
     fast, slow = (analyse(measured(NETLIST, "top", it), it, 100) for it in (read([other]), library))
     assert fast.clock_without_wires_mhz == pytest.approx(10 * slow.clock_without_wires_mhz, rel=0.02)
+
+
+@needs_opensta
+def test_a_slower_corner_has_a_slower_clock(library, tmp_path):
+    """Slews are longer too, but no table of made-up cells looks far along that axis."""
+    other = tmp_path / "slow.lib"
+    other.write_text(slower(tiny_liberty(), 1.5, 0.9))
+    typical, slow = (analyse(measured(NETLIST, "top", it), it, 100) for it in (library, read([other])))
+    assert typical.clock_without_wires_mhz / slow.clock_without_wires_mhz == pytest.approx(1.5, rel=0.05)
+    assert typical.clock_mhz / slow.clock_mhz == pytest.approx(1.5, rel=0.05)
 
 
 @needs_opensta

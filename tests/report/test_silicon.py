@@ -6,7 +6,7 @@ import pytest
 
 from emamba.config import parse_config
 from emamba.report.results import Gates, Power, Rate, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, components, power, rate, rows, scaled
+from emamba.report.silicon import area, clock, components, corner_clock, corner_power, power, rate, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -53,6 +53,23 @@ def test_power_is_told_by_kind():
     assert total[2].endswith("clock 25%, logic 70%, memory 0%, leakage 5%")
     assert idle[:2] == ("Idle power, mW", "6")
     assert energy == ("Energy a frame, nJ", "80", "frame behind frame, 250,000 a second")
+
+
+def test_other_corners_have_rows_of_their_own():
+    slow = replace(TIMING, clock_mhz=80.0, slack_ns=-2.5, library="tiny_ss", voltage=0.7, temperature=125.0)
+    label, value, note = corner_clock(slow, FOUND)
+    assert (label, value) == ("Clock at 0.7 V, 125 C, MHz", "80")
+    assert note.startswith("OpenSTA, tiny.lib, tiny_ss at 0.7 V, 125 C; ")
+    assert "100 MHz missed by 2.50 ns" in note
+    hot = replace(TAKEN, total_mw=15.0, idle_mw=5.0, energy_nj=60.0, library="tiny_ss", voltage=0.7, temperature=125.0)
+    assert corner_power(hot, FOUND) == (
+        "Power at 0.7 V, 125 C, mW",
+        "15",
+        "tiny.lib, tiny_ss at 0.7 V, 125 C, 100 MHz; 5 mW idle, 60 nJ a frame; from the same changes of nets",
+    )
+    timing, taken = replace(TIMING, corners=(slow,)), replace(TAKEN, corners=(hot,))
+    found = rows(Results(parse_config('name = "none"'), silicon=FOUND, timing=timing, power=taken))
+    assert [label for label, _, _ in found if "0.7 V" in label] == [label, "Power at 0.7 V, 125 C, mW"]
 
 
 def test_a_large_energy_is_no_power_of_ten():

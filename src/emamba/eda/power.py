@@ -157,6 +157,11 @@ def power(instances: Sequence[Instance], library: Library, gates: Gates, clock_m
     return Power(clock_mhz, gates.interval, gates.frames * 64, dict(sorted(found.items())), idle + root)
 
 
+def told(library: Library) -> bool:
+    """Whether the liberty files say what cells take, beside what they leak: some are for timing only."""
+    return any("internal_power" in text for _, texts in texts_of(library) for text in texts.values())
+
+
 def powers(library: Library, names: set[str]) -> dict[str, _Powers]:
     """What the liberty files say of the power of the cells `names`."""
     found = {}

@@ -9,7 +9,7 @@ that need them.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -171,6 +171,7 @@ def synth(
     clock_mhz: float | None = None,
     gates: bool = False,
     fps: float | None = None,
+    corners: Sequence[str] = (),
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
@@ -179,8 +180,8 @@ def synth(
 
     Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
     clock. `ulx3s`, a board with an ECP5, is always routed, behind a serial line, and gets a bitstream. Any other
-    `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no such target, if its
-    liberty file is none or lacks what is needed, or for what it cannot do.
+    `target` is a PDK or a liberty file: gives what `flow.silicon` gives; `corners` are liberty files too. ConfigError
+    if there is no such target, if its liberty file is none or lacks what is needed, or for what it cannot do.
     """
     from emamba.eda import pdk
     from emamba.eda.targets import FPGAS
@@ -188,16 +189,18 @@ def synth(
     fpga, chosen = target in FPGAS, {"target": target, "route": route}
     if route and target not in ("ecp5", "ulx3s"):
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
-    if fpga and (gates or clock_mhz or fps):
-        fact = f"{target} is an FPGA: a clock, gates or a rate can be asked of standard cells only"
-        raise ConfigError(fact, "give --target sky130, another PDK or a FILE.lib with --gates, --clock-mhz and --fps")
+    if fpga and (gates or clock_mhz or fps or corners):
+        fact = f"{target} is an FPGA: a clock, gates, a rate or corners can be asked of standard cells only"
+        hint = "give --target sky130, another PDK or a FILE.lib with --gates, --clock-mhz, --fps and --corner"
+        raise ConfigError(fact, hint)
     if fps and not gates:
         raise ConfigError("the energy of a frame is not known without power", "give --gates with --fps")
     library = None if fpga else pdk.library(target)
     if not (run / "rtl.json").is_file():
         emit(run, listener=listener)
     if library:
-        return silicon(run, target, library, clock_mhz, gates, fps, force, listener, data_dir)
+        others = [pdk.library(corner) for corner in corners]
+        return silicon(run, target, library, clock_mhz, gates, fps, others, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
     if target == "ulx3s":
         listener.say(f"bitstream: {run / board.FOLDER}/*.bit, not run on hardware")

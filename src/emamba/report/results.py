@@ -201,7 +201,10 @@ class Silicon:
 
 @dataclass(frozen=True)
 class Timing:
-    """timing.json: how fast the cells are, with the wires that are assumed in words and without; what limits them."""
+    """timing.json: how fast the cells are, with the wires that are assumed in words and without; what limits them.
+
+    `corners` are the same at other corners.
+    """
 
     wished_mhz: float
     clock_mhz: float
@@ -209,6 +212,10 @@ class Timing:
     clock_without_wires_mhz: float
     wires: str
     critical_path: str
+    library: str = ""
+    voltage: float = 0
+    temperature: float = 0
+    corners: tuple[Timing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,7 +240,10 @@ class CellPower:
 
 @dataclass(frozen=True)
 class Power:
-    """power.json: at `clock_mhz`, with a frame every `interval_cycles`, and with none; `energy_nj` of a frame."""
+    """power.json: at `clock_mhz`, with a frame every `interval_cycles`, and with none; `energy_nj` of a frame.
+
+    `corners` are the same at other corners.
+    """
 
     clock_mhz: float
     interval_cycles: int
@@ -243,6 +253,10 @@ class Power:
     idle_mw: float
     energy_nj: float
     components: tuple[CellPower, ...]
+    library: str = ""
+    voltage: float = 0
+    temperature: float = 0
+    corners: tuple[Power, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,13 @@ def rows(results: Results) -> list[tuple[str, str, str]]:
     found = [area(results.silicon)] if results.silicon else []
     if results.silicon and results.timing:
         found.append(clock(results.timing, results.silicon))
+        found += [corner_clock(it, results.silicon) for it in results.timing.corners]
     if results.gates:
         note = f"golden = netlist of {results.gates.cells:,} cells on {results.gates.frames:,} test frames, all outputs"
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
     if results.silicon and results.power:
         found += power(results.power, results.silicon)
+        found += [corner_power(it, results.silicon) for it in results.power.corners]
     if results.power and results.rate:
         found += rate(results.power, results.rate)
     if results.silicon and results.config.data.name == "mars":
@@ -64,10 +66,18 @@ def area(it: Silicon) -> tuple[str, str, str]:
 
 def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
     """The highest clock, whether it is what was wished, and the path that limits it."""
+    return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon))
+
+
+def corner_clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
+    """The same at a corner that gates were not chosen for."""
+    return f"Clock at {_place(it)}, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon, it))
+
+
+def _timed(it: Timing, corner: str) -> str:
     wish = f"{it.wished_mhz:g} MHz {'met' if it.slack_ns >= 0 else 'missed'} by {abs(it.slack_ns):.2f} ns"
     bare = f"{it.clock_without_wires_mhz:.0f} without wires"
-    note = f"OpenSTA, {corner(silicon)}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
-    return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", note
+    return f"OpenSTA, {corner}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
 
 
 def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
@@ -80,6 +90,13 @@ def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
         ("Idle power, mW", f"{it.idle_mw:.3g}", "no frame comes"),
         ("Energy a frame, nJ", _told(it.energy_nj), f"frame behind frame, {fastest:,.0f} a second"),
     ]
+
+
+def corner_power(it: Power, silicon: Silicon) -> tuple[str, str, str]:
+    """The same at a corner that gates were not chosen for, in one row."""
+    energy = f"{it.idle_mw:.3g} mW idle, {_told(it.energy_nj)} nJ a frame"
+    note = f"{corner(silicon, it)}, {it.clock_mhz:g} MHz; {energy}; from the same changes of nets"
+    return f"Power at {_place(it)}, mW", f"{it.total_mw:.3g}", note
 
 
 def rate(power: Power, it: Rate) -> list[tuple[str, str, str]]:
@@ -119,6 +136,11 @@ def _told(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def corner(it: Silicon) -> str:
-    """The cells and the corner they are for."""
-    return f"{it.target}, {it.library} at {it.voltage:g} V, {it.temperature:g} C"
+def corner(it: Silicon, other: Timing | Power | None = None) -> str:
+    """The cells and the corner they are for; or another corner."""
+    found = other or it
+    return f"{it.target}, {found.library} at {_place(found)}"
+
+
+def _place(it: Silicon | Timing | Power) -> str:
+    return f"{it.voltage:g} V, {it.temperature:g} C"
