@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from emamba.flow.run import Listener, write_json
 from emamba.graph import save
 from emamba.report import load_results
 from emamba.rtl import build
-from liberties import slower, tiny_liberty
+from liberties import slower, tiny_liberty, tiny_macro
 
 CASE = scan_case("small", 1, 2, 2)
 
@@ -50,7 +51,27 @@ def test_a_run_is_mapped_to_any_liberty_file_and_only_when_something_changed(sma
     assert results.silicon
     assert results.silicon.area_um2 == found["area_um2"]
     flow.synth(small_run, liberty, listener=Listener(say=said.append))
+    _macros_are_an_alternative(small_run, liberty)
     assert [line.split(",")[0] for line in said if line.startswith("silicon")] == ["silicon: new", "silicon: unchanged"]
+
+
+def _macros_are_an_alternative(run, liberty):
+    """In cells of which a bit of memory takes 8 um2, and the state of the scan lies in 2 x 4 words of 8 bits."""
+    one, two = Path(liberty).with_name("one.lib"), Path(liberty).with_name("two.lib")
+    one.write_text(tiny_macro())
+    two.write_text(tiny_macro(at_once=True).replace("area : 100", "area : 1"))
+    assert flow.synth(run, liberty, macro=one)["macros"]["chosen"] == 0, "its state is read and written at once"
+    found = flow.synth(run, liberty, macro=two)
+    (state,) = [it for it in found["macros"]["memories"] if it["name"] == "state"]
+    bits = CASE.graph["scan"].state.bits
+    assert (state["component"], state["words"] * state["bits"]) == ("scan", 4 * bits)
+    assert state["flip_flops_um2"] == pytest.approx(4 * bits * 8)
+    assert state["chosen"]
+    results = load_results(run)
+    assert results.macros
+    assert results.macros.macros_um2 == found["macros"]["macros"]
+    assert "macros" not in flow.synth(run, liberty, clock_mhz=99), "of another netlist"
+    flow.synth(run, liberty)
 
 
 def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liberty, monkeypatch, tmp_path):

@@ -175,13 +175,17 @@ def synth(
         list[str] | None,
         typer.Option(metavar="FILE.lib", help="Clock and power at this corner too; may be given several times."),
     ] = None,
+    macro: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.lib", help="What memories would take in this SRAM macro, estimated."),
+    ] = None,
     data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Synthesize the Verilog with Yosys, up to mapping; with --route, its clock from nextpnr: minutes more."""
     with listener() as told:
-        results = flow.synth(run, target, route, clock_mhz, gates, fps, corner or (), force, told, data_dir)
+        results = flow.synth(run, target, route, clock_mhz, gates, fps, corner or (), macro, force, told, data_dir)
     finish(run, results, as_json, "Silicon" if "library" in results else "Hardware")
 
 

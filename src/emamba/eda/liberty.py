@@ -112,7 +112,7 @@ def read(paths: Sequence[Path], unused: Sequence[str] = ()) -> Library:
     ConfigError that names the file if one is missing, is no liberty file, or has other units or another voltage than
     the first; and if there is no flip-flop.
     """
-    parts = [_read(path) for path in paths]
+    parts = [read_file(path) for path in paths]
     first = parts[0]
     for part in parts[1:]:
         for what in ("voltage", "temperature", "time_ns", "load_ff"):
@@ -190,7 +190,8 @@ def _text(path: Path) -> str:
     return re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
 
 
-def _read(path: Path) -> Library:
+def read_file(path: Path) -> Library:
+    """The library in one file, whatever cells it has; ConfigError that names the file if it is no liberty file."""
     text = _text(path)
     if not re.match(r"\s*library\s*\(", text):
         raise ConfigError(f"{path} is not a liberty file: it begins with {text[:20]!r}, not with a library", _HINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,14 @@ from emamba.graph import load
 if TYPE_CHECKING:
     from emamba.eda.cells import Netlist
     from emamba.eda.liberty import Library
+    from emamba.eda.macros import Macro
 
 NETLIST = "silicon/netlist.v"
 SILICON = Stage("silicon", (), ("rtl.json",), ("rtl/*",))
 TIMING = Stage("timing", (), ("silicon.json", NETLIST))
 GATES = Stage("gates", ("data",), ("silicon.json", NETLIST, "graph.json", "graph.npz", "rtl.json"), (VECTORS,))
 RATE = Stage("rate", (), ("power.json", "rtl.json"))
+MACROS = Stage("macros", (), ("silicon.json", "rtl.json", "graph.json", "graph.npz"), ("rtl/*",))
 FPS = 30.0  # that energy is stated at, unless something else is asked for
 FRAMES = 128  # two for each of those that are evaluated at once
 
@@ -36,6 +39,7 @@ def silicon(
     gates: bool = False,
     fps: float | None = None,
     corners: Sequence[Library] = (),
+    macro: Path | None = None,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
@@ -45,17 +49,20 @@ def silicon(
     timing.json: how fast it is, if OpenSTA is there. With `gates` also gates.json: the netlist gave the golden integers
     on 128 test frames, MismatchError if it did not; and power.json: what that took; and rate.json: what a frame and
     a token take at `fps` frames a second (default: 30, or as many as there can be), idle time included. Clock and
-    power are also told at `corners`, which are the same cells at other voltages or temperatures. Gives the contents of
-    all. `clock_mhz` (default: the recipe's) is what gates are sized for. ConfigError for a rate that the design does
-    not reach, before anything runs, and for a corner that lacks a cell of the netlist.
+    power are also told at `corners`, which are the same cells at other voltages or temperatures. macros.json: what
+    memories would take in the SRAM macro of the liberty file `macro`, estimated. Gives the contents of all.
+    `clock_mhz` (default: the recipe's) is what gates are sized for. ConfigError for a rate that the design does
+    not reach, or a file without a macro, before anything runs, and for a corner that lacks a cell of the netlist.
     """
-    clock = clock_mhz or recipe(run).hardware.clock_mhz
+    from emamba.eda.macros import read_macro
+
+    clock, sram = clock_mhz or recipe(run).hardware.clock_mhz, read_macro(macro) if macro else None
     if fps:
         _reached(run, fps, clock)
     name = ",".join(Path(part).name for part in target.split(","))
     chosen = {"target": name, "library": _hashed(library), "clock_mhz": clock}
     perform(SILICON, run, partial(_map, library=library, target=name, clock=clock), chosen, force, listener)
-    for stage in (TIMING, GATES, RATE):  # of another netlist
+    for stage in (TIMING, GATES, RATE, MACROS):  # of another netlist
         if outdated(stage, run):
             forget(stage, run)
     chosen = {**chosen, "corners": [_hashed(corner) for corner in corners]}
@@ -73,7 +80,9 @@ def silicon(
             forget(GATES, run)
             raise
         perform(RATE, run, partial(_rate, fps=fps), {"fps": fps}, force, listener)
-    found = {name: run / f"{name}.json" for name in ("timing", "gates", "power", "rate")}
+    if sram:
+        perform(MACROS, run, partial(_macros, macro=sram), asdict(sram), force, listener)
+    found = {name: run / f"{name}.json" for name in ("timing", "gates", "power", "rate", "macros")}
     return read_json(run / "silicon.json") | {name: read_json(path) for name, path in found.items() if path.exists()}
 
 
@@ -162,6 +171,19 @@ def _rate(run: Path, config: Config, progress: Progress, fps: float | None) -> l
     return [
         write_json(run / "rate.json", {"fps": stated, "tokens": tokens, "frame_nj": frame, "token_nj": frame / tokens})
     ]
+
+
+def _macros(run: Path, config: Config, progress: Progress, macro: Macro) -> list[Path]:
+    from emamba.eda.macros import alternative, memories
+    from emamba.flow.design import load_design
+
+    design, graph = load_design(run / "rtl.json"), load(run / "graph.json")
+    progress(0, 0, f"synth: memories in {macro.macro}")
+    found = memories(files.read_bytes(run / "rtl" / f"{design.top}.v").decode(errors="replace"), design.top)
+    weights = [(region.tensor, region.array) for region in design.regions]
+    areas = {it["name"]: it["memory"] for it in read_json(run / "silicon.json")["components"]}
+    reads = {it.name: it.cycles * graph.frame_tokens(it.sources[0]) for it in design.stages if it.sources}
+    return [write_json(run / "macros.json", alternative(found, macro, weights, areas, reads))]
 
 
 def _netlist(run: Path, library: Library) -> Netlist:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
-from emamba.report.results import Power, Rate, Results, Silicon, Timing
+from emamba.report.cells import Macros, Power, Rate, Silicon, Timing
+from emamba.report.results import Results
 from emamba.report.road import along
 
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
@@ -40,6 +41,8 @@ def components(results: Results) -> list[Component]:
 def rows(results: Results) -> list[tuple[str, str, str]]:
     """Rows of the headline table: what, how much, and how it was measured; none for what has not run."""
     found = [area(results.silicon)] if results.silicon else []
+    if results.silicon and results.macros:
+        found.append(macros(results.macros, results.silicon))
     if results.silicon and results.timing:
         found.append(clock(results.timing, results.silicon))
         found += [corner_clock(it, results.silicon) for it in results.timing.corners]
@@ -62,6 +65,20 @@ def area(it: Silicon) -> tuple[str, str, str]:
     gates = f"; {it.gate_equivalents:,} gate equivalents (NAND2)" if it.gate_equivalents else ""
     note = f"{corner(it)}; Yosys mapping, before placement: {it.cells:,} cells{gates}; {shares}"
     return "Area, mm2", f"{it.area_um2 / 1e6:.3g}", note
+
+
+def macros(it: Macros, silicon: Silicon) -> tuple[str, str, str]:
+    """The area if the memories for which it pays were SRAM macros."""
+    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits ({it.library})"
+    if not it.chosen:
+        which = "that it can serve" if it.at_once else "of loadable weights, which alone one port can serve,"
+        return label, "none", f"estimated, not mapped: no memory {which} is smaller in {of}"
+    whole = silicon.area_um2 - it.flip_flops_um2 + it.macros_um2
+    parts = f"{it.macros_um2 / 1e6:.3g} mm2 instead of {it.flip_flops_um2 / 1e6:.3g} of flip-flops"
+    reads = "" if it.reads_nj is None else f"; reading them takes {_told(it.reads_nj)} nJ a frame at most"
+    access = "" if it.access_ns is None else f"; access in {it.access_ns:.2f} ns"
+    note = f"estimated, not mapped: {it.chosen} memories in {it.macros} {of}, {parts}; their clock gates and read"
+    return label, f"{whole / 1e6:.3g}", f"{note} multiplexers left in{reads}{access}"
 
 
 def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
