@@ -1,5 +1,6 @@
 """The timing of small netlists, by hand where numbers are made up; and what is said without OpenSTA."""
 
+import re
 import shutil
 
 import pytest
@@ -70,6 +71,21 @@ def test_the_slowest_path_in_words_and_the_clock_that_follows(library):
     assert first.startswith("first: flip-flop (0.1")
     assert second.startswith("block_1_scan: flip-flop, 2 cells (0.2")
     assert found.to_json()["wished_mhz"] == 1000
+
+
+@needs_opensta
+def test_a_clock_gate_with_several_delays_makes_no_cycle_longer(tmp_path):
+    """The clock is ideal: OpenSTA must not give back as pessimism what it never took, as it did with real cells."""
+    text = tiny_liberty()
+    arc = re.search(r'timing \(\) \{ related_pin : "CK"; timing_sense[^"]*("[^"]*"[^"]*)*?\} \}', text)
+    assert arc
+    fast, slow = (arc[0].replace("positive_unate;", f'positive_unate; when : "{it}";') for it in ("EN", "!EN"))
+    (tmp_path / "tiny.lib").write_text(text.replace(arc[0], fast + slow.replace("0.1,", "0.4,")))
+    library = read([tmp_path / "tiny.lib"])
+    gate = "  wire x, awake;\n  tiny_gate sleep (\n    .CK(clk), .EN(d), .GCK(awake)\n  );\n"
+    gated = NETLIST.replace("  wire x;\n", gate, 1).replace("    .clk(clk),", "    .clk(awake),")
+    plain, behind = (analyse(measured(it, "top", library), library, 100) for it in (NETLIST, gated))
+    assert behind.clock_mhz == pytest.approx(plain.clock_mhz)
 
 
 @needs_opensta
