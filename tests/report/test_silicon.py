@@ -80,8 +80,8 @@ def test_the_area_with_macros_is_marked_as_an_estimate():
     label, value, note = macros(RAM, FOUND)
     assert (label, value) == ("Area with SRAM macros, mm2", "0.0688"), "0.0988 without 0.06 with 0.03"
     assert note == (
-        "estimated, not mapped: 2 memories in 3 ram_256x64 of 256 x 64 bits (ram_tt), 0.03 mm2 instead of 0.06 of "
-        "flip-flops; their clock gates and read multiplexers left in; reading them takes 12.5 nJ a frame at most; "
+        "estimated, not mapped: 2 memories in 3 ram_256x64 of 256 x 64 bits at 0.75 V, 25 C, 0.03 mm2 instead of 0.06 "
+        "of flip-flops; their clock gates and read multiplexers left in; reading them takes 12.5 nJ a frame at most; "
         "access in 3.25 ns"
     )
     _, value, note = macros(replace(RAM, chosen=0), FOUND)

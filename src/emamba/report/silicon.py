@@ -69,7 +69,7 @@ def area(it: Silicon) -> tuple[str, str, str]:
 
 def macros(it: Macros, silicon: Silicon) -> tuple[str, str, str]:
     """The area if the memories for which it pays were SRAM macros."""
-    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits ({it.library})"
+    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits at {_place(it)}"
     if not it.chosen:
         which = "that it can serve" if it.at_once else "of loadable weights, which alone one port can serve,"
         return label, "none", f"estimated, not mapped: no memory {which} is smaller in {of}"
@@ -159,5 +159,5 @@ def corner(it: Silicon, other: Timing | Power | None = None) -> str:
     return f"{it.target}, {found.library} at {_place(found)}"
 
 
-def _place(it: Silicon | Timing | Power) -> str:
+def _place(it: Silicon | Timing | Power | Macros) -> str:
     return f"{it.voltage:g} V, {it.temperature:g} C"
