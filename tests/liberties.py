@@ -1,4 +1,6 @@
-"""A liberty library small enough to be read, with numbers that are made up and easy to reckon with."""
+"""A liberty library small enough to be read, with made-up numbers that are easy to reckon with; and other corners."""
+
+import re
 
 _HEAD = """/* made up {{ */
 library (tiny) {{
@@ -77,7 +79,7 @@ def _clock_gate() -> str:
         _input("CK", "clock : true; clock_gate_clock_pin : true;"),
         _input("EN", "clock_gate_enable_pin : true;" + _setup("CK")),
         'pin (GCK) { direction : output; clock_gate_out_pin : true; state_function : "CK * held"; '
-        + _timing("CK")
+        + _timing("CK", "timing_sense : positive_unate;")
         + _power("CK")
         + "}",
     ]
@@ -100,3 +102,62 @@ def tiny_liberty(flip_flops: bool = True, voltage: float = 1.0, load: str = "pf"
     if flip_flops:
         cells += [_flip_flop("tiny_dff", 8.0, "D", "D"), _flip_flop("tiny_dffe", 9.0, "(E & D) | (!E & IQ)", "DE")]
     return "".join([_HEAD.format(voltage=voltage, load=load), *cells, _clock_gate() if gate else "", "}\n"])
+
+
+_DELAYS = re.compile(r"((?:cell_|)(?:rise|fall)(?:_transition|_constraint|)\s*\([^)]*\)\s*{)([^}]*)")
+_VALUES = re.compile(r"(values\s*\()([^)]*)")
+
+
+def slower(liberty: str, factor: float, voltage: float, temperature: float = 125.0) -> str:
+    """The text of another corner: delays, slews and setup times are `factor` as long; energies stay what they are."""
+
+    def scaled(table: re.Match[str]) -> str:
+        return table[1] + re.sub(r"-?[\d.]+", lambda number: f"{float(number[0]) * factor:g}", table[2])
+
+    text = _DELAYS.sub(lambda group: group[1] + _VALUES.sub(scaled, group[2]), liberty)
+    text = re.sub(r"(nom_voltage\s*:\s*)[\d.]+", rf"\g<1>{voltage}", text)
+    return re.sub(r"(nom_temperature\s*:\s*)[\d.]+", rf"\g<1>{temperature}", text)
+
+
+_MACRO = """library (tiny_sram) {{
+  time_unit : "1ns"; leakage_power_unit : "1uW"; capacitive_load_unit (1, pf);
+  nom_voltage : 0.9; nom_temperature : 25.0;
+  type (word) {{ base_type : array; bit_width : 8; }}
+  type (place) {{ base_type : array; bit_width : 2; }}
+  cell (tiny_ram) {{
+    memory () {{ type : ram; address_width : 2; word_width : 8; }}
+    area : 100; cell_leakage_power : 3;
+    {test}
+    pin (CK) {{ direction : input; clock : true; {powers} }}
+    bus (AD) {{ bus_type : place; direction : input; }}
+    {mask}
+    bus (DI) {{
+      bus_type : word; direction : input; memory_write () {{ address : {write}; clocked_on : "CK"; }}
+      pin (DI[7:0]) {{ internal_power () {{ when : "EN"; rise_power (scalar) {{ values (0.5); }} }} }}
+      timing () {{ related_pin : "CK"; timing_type : setup_rising; when : "EN & WE"; }}
+    }}
+    bus (DO) {{
+      bus_type : word; direction : output; memory_read () {{ address : AD; }}
+      timing () {{
+        related_pin : "CK"; cell_rise (t) {{ values ("1.5, 2.5"); }} cell_fall (t) {{ values ("1.0, 2.0"); }}
+      }}
+    }}
+  }}
+}}
+"""
+_CYCLES = {"!EN & !WE": 0.25, "EN & WE & RE": 9.0, "EN & WE & !RE": 8.0, "EN & !WE & RE": 5.0}
+# Another port, for tests of the memory alone, as real macros have it.
+_TEST = """bus (TD) { bus_type : word; direction : input; memory_write () { address : TA; clocked_on : "TK"; } }
+    pin (TK) { clock : true; internal_power () { when : "TE & TW"; rise_power (scalar) { values (77); } } }"""
+
+
+def tiny_macro(masked: bool = True, at_once: bool = False, powers: bool = True) -> str:
+    """An SRAM of 4 words of 8 bits: 5 and 9 pJ a read and a write, and half of a pJ where the clock falls."""
+    power = "".join(
+        f'internal_power () {{ when : "{when}"; rise_power (s) {{ values ({energy}); }} '
+        f"fall_power (s) {{ values (0.5); }} }} "
+        for when, energy in _CYCLES.items()
+    )
+    mask = "bus (BM) { bus_type : word; direction : input; }" if masked else ""
+    write = "WA" if at_once else "AD"
+    return _MACRO.format(powers=power if powers else "", mask=mask, write=write, test=_TEST if powers else "")

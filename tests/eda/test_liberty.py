@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from emamba.eda.liberty import read, unpacked
+from emamba.eda.liberty import corner, read, unpacked
 from emamba.errors import ConfigError
-from liberties import tiny_liberty
+from liberties import slower, tiny_liberty
 
 
 @pytest.fixture
@@ -90,3 +90,29 @@ def test_files_of_two_corners_do_not_mix(path, tmp_path):
     both = read([path, other])
     assert {"tiny_inv", "other_inv"} <= set(both.cells)
     assert both.paths == (path, other)
+
+
+def test_a_corner_has_the_cells_of_the_library_and_leaves_the_same_alone(path, tmp_path):
+    other = tmp_path / "slow.lib"
+    other.write_text(slower(tiny_liberty(), 1.5, 0.9))
+    library = read([path], ["*nor2"])
+    found = corner(library, read([other]), {"tiny_inv", "tiny_dff"})
+    assert (found.voltage, found.temperature, found.paths) == (0.9, 125, (other,))
+    assert found.unused == library.unused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fact"),
+    [
+        ("tiny_nand2", "other_nand2", "it lacks 1 cells of the netlist: tiny_nand2"),
+        ("!(A & B)", "!(A & C)", "it has other pins in 1 cells of the netlist: tiny_nand2"),
+        ("tiny_", "other_", "it lacks 2 cells of the netlist: tiny_inv, tiny_nand2"),
+    ],
+)
+def test_other_cells_are_no_corner(path, tmp_path, old, new, fact):
+    other = tmp_path / "slow.lib"
+    other.write_text(tiny_liberty().replace(old, new))
+    with pytest.raises(ConfigError) as raised:
+        corner(read([path]), read([other]), {"tiny_inv", "tiny_nand2"})
+    assert raised.value.message == f"slow.lib is no other corner of tiny: {fact}"
+    assert "another voltage" in raised.value.hint

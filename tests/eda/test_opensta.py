@@ -1,5 +1,6 @@
 """The timing of small netlists, by hand where numbers are made up; and what is said without OpenSTA."""
 
+import re
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ from emamba.eda.cells import measured
 from emamba.eda.liberty import read
 from emamba.eda.opensta import analyse, clocked
 from emamba.errors import ToolError
-from liberties import tiny_liberty
+from liberties import slower, tiny_liberty
 
 needs_opensta = pytest.mark.skipif(shutil.which("sta") is None, reason="needs `apt install opensta`")
 
@@ -73,11 +74,36 @@ def test_the_slowest_path_in_words_and_the_clock_that_follows(library):
 
 
 @needs_opensta
+def test_a_clock_gate_with_several_delays_makes_no_cycle_longer(tmp_path):
+    """The clock is ideal: OpenSTA must not give back as pessimism what it never took, as it did with real cells."""
+    text = tiny_liberty()
+    arc = re.search(r'timing \(\) \{ related_pin : "CK"; timing_sense[^"]*("[^"]*"[^"]*)*?\} \}', text)
+    assert arc
+    fast, slow = (arc[0].replace("positive_unate;", f'positive_unate; when : "{it}";') for it in ("EN", "!EN"))
+    (tmp_path / "tiny.lib").write_text(text.replace(arc[0], fast + slow.replace("0.1,", "0.4,")))
+    library = read([tmp_path / "tiny.lib"])
+    gate = "  wire x, awake;\n  tiny_gate sleep (\n    .CK(clk), .EN(d), .GCK(awake)\n  );\n"
+    gated = NETLIST.replace("  wire x;\n", gate, 1).replace("    .clk(clk),", "    .clk(awake),")
+    plain, behind = (analyse(measured(it, "top", library), library, 100) for it in (NETLIST, gated))
+    assert behind.clock_mhz == pytest.approx(plain.clock_mhz)
+
+
+@needs_opensta
 def test_units_of_the_library_do_not_matter(library, tmp_path):
     other = tmp_path / "other.lib"
     other.write_text(tiny_liberty().replace('time_unit : "1ns"', 'time_unit : "100ps"'))
     fast, slow = (analyse(measured(NETLIST, "top", it), it, 100) for it in (read([other]), library))
     assert fast.clock_without_wires_mhz == pytest.approx(10 * slow.clock_without_wires_mhz, rel=0.02)
+
+
+@needs_opensta
+def test_a_slower_corner_has_a_slower_clock(library, tmp_path):
+    """Slews are longer too, but no table of made-up cells looks far along that axis."""
+    other = tmp_path / "slow.lib"
+    other.write_text(slower(tiny_liberty(), 1.5, 0.9))
+    typical, slow = (analyse(measured(NETLIST, "top", it), it, 100) for it in (library, read([other])))
+    assert typical.clock_without_wires_mhz / slow.clock_without_wires_mhz == pytest.approx(1.5, rel=0.05)
+    assert typical.clock_mhz / slow.clock_mhz == pytest.approx(1.5, rel=0.05)
 
 
 @needs_opensta

@@ -59,6 +59,16 @@ def test_without_a_named_folder_it_is_looked_for_nearby_and_in_the_cache(tmp_pat
     assert pdk.library("sky130").paths[0] == Path("../shared/pdk/sky130hd") / SKY130
 
 
+def test_several_files_may_be_one_library(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.lib").write_text(tiny_liberty().replace("tiny_", f"{name}_"))
+    found = pdk.library(f"{tmp_path / 'a.lib'},{tmp_path / 'b.lib'}")
+    assert {"a_dff", "b_dff"} <= set(found.cells)
+    assert found.paths == (tmp_path / "a.lib", tmp_path / "b.lib")
+    with pytest.raises(ConfigError, match=r"there is no liberty file .*c\.lib"):
+        pdk.library(f"{tmp_path / 'a.lib'},{tmp_path / 'c.lib'}")
+
+
 def test_any_liberty_file_is_a_target(tmp_path):
     (tmp_path / "own.lib").write_text(tiny_liberty())
     assert pdk.library(str(tmp_path / "own.lib")).name == "tiny"

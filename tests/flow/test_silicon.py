@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from emamba.flow.run import Listener, write_json
 from emamba.graph import save
 from emamba.report import load_results
 from emamba.rtl import build
-from liberties import tiny_liberty
+from liberties import slower, tiny_liberty, tiny_macro
 
 CASE = scan_case("small", 1, 2, 2)
 
@@ -50,7 +51,27 @@ def test_a_run_is_mapped_to_any_liberty_file_and_only_when_something_changed(sma
     assert results.silicon
     assert results.silicon.area_um2 == found["area_um2"]
     flow.synth(small_run, liberty, listener=Listener(say=said.append))
+    _macros_are_an_alternative(small_run, liberty)
     assert [line.split(",")[0] for line in said if line.startswith("silicon")] == ["silicon: new", "silicon: unchanged"]
+
+
+def _macros_are_an_alternative(run, liberty):
+    """In cells of which a bit of memory takes 8 um2, and the state of the scan lies in 2 x 4 words of 8 bits."""
+    one, two = Path(liberty).with_name("one.lib"), Path(liberty).with_name("two.lib")
+    one.write_text(tiny_macro())
+    two.write_text(tiny_macro(at_once=True).replace("area : 100", "area : 1"))
+    assert flow.synth(run, liberty, macro=one)["macros"]["chosen"] == 0, "its state is read and written at once"
+    found = flow.synth(run, liberty, macro=two)
+    (state,) = [it for it in found["macros"]["memories"] if it["name"] == "state"]
+    bits = CASE.graph["scan"].state.bits
+    assert (state["component"], state["words"] * state["bits"]) == ("scan", 4 * bits)
+    assert state["flip_flops_um2"] == pytest.approx(4 * bits * 8)
+    assert state["chosen"]
+    results = load_results(run)
+    assert results.macros
+    assert results.macros.macros_um2 == found["macros"]["macros"]
+    assert "macros" not in flow.synth(run, liberty, clock_mhz=99), "of another netlist"
+    flow.synth(run, liberty)
 
 
 def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liberty, monkeypatch, tmp_path):
@@ -66,6 +87,37 @@ def test_gates_are_held_against_golden_and_timed_if_that_can_be(small_run, liber
     assert again["clock_mhz"] == 50
     assert not {"timing", "gates", "power", "rate"} & set(again), "of another netlist"
     assert any("no timing: no-such-program is not installed" in line for line in said)
+
+
+def test_other_corners_are_timed_and_their_power_is_told(small_run, liberty, tmp_path, monkeypatch):
+    """1.5 times as slow, at twice the voltage: charging loads takes four times the energy there."""
+    monkeypatch.setattr(silicon, "test_frames", lambda run, config, graph, data_dir: CASE.frames)
+    slow, bare, said = tmp_path / "slow.lib", tmp_path / "bare.lib", []
+    slow.write_text(slower(tiny_liberty(), 1.5, 2.0).replace("(tiny)", "(tiny_slow)"))
+    bare.write_text(slow.read_text().replace("internal_power", "other_power"))
+    flow.synth(small_run, liberty)
+    corners = [str(slow), str(bare)]
+    found = flow.synth(small_run, liberty, gates=True, corners=corners, listener=Listener(say=said.append))
+    assert "silicon: unchanged, skipped" in said
+    power, others = found["power"], found["power"]["corners"]
+    assert [(it["library"], it["voltage"], it["temperature"]) for it in (power, *others)] == [
+        ("tiny", 1.0, 25.0),
+        ("tiny_slow", 2.0, 125.0),
+    ], "the other one says nothing of power"
+    assert power["total_mw"] < others[0]["total_mw"] < 4 * power["total_mw"]
+    assert others[0]["powers_mw"]["leakage"] == pytest.approx(power["powers_mw"]["leakage"])
+    results = load_results(small_run)
+    assert results.power
+    assert [it.voltage for it in results.power.corners] == [2.0]
+    if "timing" in found:
+        clocks = [found["timing"]["clock_mhz"], *(it["clock_mhz"] for it in found["timing"]["corners"])]
+        assert clocks == pytest.approx([clocks[0], clocks[0] / 1.5, clocks[0] / 1.5], rel=0.1)
+    assert not flow.synth(small_run, liberty).get("timing", {}).get("corners")
+    slow.write_text(tiny_liberty().replace("tiny_", "other_"))
+    with pytest.raises(ConfigError, match=r"slow\.lib is no other corner of tiny: it lacks"):
+        flow.synth(small_run, liberty, corners=corners)
+    with pytest.raises(ConfigError, match="xcup is an FPGA"):
+        flow.synth(small_run, corners=[liberty])
 
 
 def test_energy_is_stated_at_a_rate_that_the_design_reaches(small_run, liberty, monkeypatch):

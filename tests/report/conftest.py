@@ -17,7 +17,8 @@ from cases import activation, scan_case
 from emamba.config import Config, DataConfig
 from emamba.graph import Graph, check, content_hash, parameter_count, save
 from emamba.report import Results, load_results
-from emamba.report.results import CellArea, CellPower, Epoch, Power, Silicon
+from emamba.report.cells import CellArea, CellPower, Power, Silicon
+from emamba.report.results import Epoch
 
 FRAMES, INTERVAL, DELAY = 4, 40, 7
 IDENTITY = "made-up images of a test fixture, 9 tokens a frame"

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from emamba.config import parse_config
-from emamba.report.results import Gates, Power, Rate, Results, Silicon, Timing
-from emamba.report.silicon import area, clock, components, power, rate, rows, scaled
+from emamba.report.cells import Gates, Macros, Power, Rate, Silicon, Timing
+from emamba.report.results import Results
+from emamba.report.silicon import area, clock, components, corner_clock, corner_power, macros, power, rate, rows, scaled
 
 FOUND = Silicon(
     target="tiny.lib",
@@ -53,6 +54,43 @@ def test_power_is_told_by_kind():
     assert total[2].endswith("clock 25%, logic 70%, memory 0%, leakage 5%")
     assert idle[:2] == ("Idle power, mW", "6")
     assert energy == ("Energy a frame, nJ", "80", "frame behind frame, 250,000 a second")
+
+
+def test_other_corners_have_rows_of_their_own():
+    slow = replace(TIMING, clock_mhz=80.0, slack_ns=-2.5, library="tiny_ss", voltage=0.7, temperature=125.0)
+    label, value, note = corner_clock(slow, FOUND)
+    assert (label, value) == ("Clock at 0.7 V, 125 C, MHz", "80")
+    assert note.startswith("OpenSTA, tiny.lib, tiny_ss at 0.7 V, 125 C; ")
+    assert "100 MHz missed by 2.50 ns" in note
+    hot = replace(TAKEN, total_mw=15.0, idle_mw=5.0, energy_nj=60.0, library="tiny_ss", voltage=0.7, temperature=125.0)
+    assert corner_power(hot, FOUND) == (
+        "Power at 0.7 V, 125 C, mW",
+        "15",
+        "tiny.lib, tiny_ss at 0.7 V, 125 C, 100 MHz; 5 mW idle, 60 nJ a frame; from the same changes of nets",
+    )
+    timing, taken = replace(TIMING, corners=(slow,)), replace(TAKEN, corners=(hot,))
+    found = rows(Results(parse_config('name = "none"'), silicon=FOUND, timing=timing, power=taken))
+    assert [label for label, _, _ in found if "0.7 V" in label] == [label, "Power at 0.7 V, 125 C, mW"]
+
+
+RAM = Macros("ram_256x64", "ram_tt", 0.75, 25.0, 256, 64, False, 3.25, 2, 3, 60_000.0, 30_000.0, 12.5)
+
+
+def test_the_area_with_macros_is_marked_as_an_estimate():
+    label, value, note = macros(RAM, FOUND)
+    assert (label, value) == ("Area with SRAM macros, mm2", "0.0688"), "0.0988 without 0.06 with 0.03"
+    assert note == (
+        "estimated, not mapped: 2 memories in 3 ram_256x64 of 256 x 64 bits at 0.75 V, 25 C, 0.03 mm2 instead of 0.06 "
+        "of flip-flops; their clock gates and read multiplexers left in; reading them takes 12.5 nJ a frame at most; "
+        "access in 3.25 ns"
+    )
+    _, value, note = macros(replace(RAM, chosen=0), FOUND)
+    assert value == "none"
+    assert "no memory of loadable weights, which alone one port can serve, is smaller in ram_256x64" in note
+    assert "no memory that it can serve" in macros(replace(RAM, chosen=0, at_once=True), FOUND)[2]
+    assert "nJ" not in macros(replace(RAM, reads_nj=None, access_ns=None), FOUND)[2]
+    found = rows(Results(parse_config('name = "none"'), silicon=FOUND, macros=RAM))
+    assert [label for label, _, _ in found] == ["Area, mm2", "Area with SRAM macros, mm2"]
 
 
 def test_a_large_energy_is_no_power_of_ten():

@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from emamba.config import recipes
-from emamba.flow import zoo
+from emamba.flow import vectors, zoo
 
 ZOO = "zoo:"
 
 
 def run_folder(given: str) -> Path:
-    """The run folder that `given` names; for `zoo:MODEL` it is made of the model, unless it is there."""
+    """The run folder that `given` names.
+
+    For `zoo:MODEL` it is made of the model, unless it is there; for a graph in a file `NAME.json`, of that graph.
+    """
+    if given.endswith(".json"):
+        return vectors.run_of(Path(given), Path("runs") / Path(given).stem)
     if not given.startswith(ZOO):
         return Path(given)
     name = given.removeprefix(ZOO)
@@ -27,7 +32,7 @@ Run = Annotated[
     typer.Argument(
         metavar="RUN",
         parser=run_folder,
-        help="Run folder, as `emamba train` makes it, or zoo:MODEL for a model of the zoo.",
+        help="Run folder, as `emamba train` makes it, zoo:MODEL for a model of the zoo, or a graph in FILE.json.",
     ),
 ]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help=f"TOML file, or one of: {', '.join(recipes())}.")]

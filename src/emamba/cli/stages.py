@@ -159,7 +159,7 @@ def synth(
         str,
         typer.Option(
             help="xcup (AMD UltraScale+), ecp5 or ice40 (Lattice), ulx3s (a board, with a bitstream), "
-            "sky130, asap7, sg13g2, or a FILE.lib."
+            "sky130, asap7, sg13g2, or a FILE.lib (several: with commas)."
         ),
     ] = "xcup",
     route: Annotated[bool, typer.Option("--route", help="Place and route too, for the clock; ecp5 only.")] = False,
@@ -171,13 +171,21 @@ def synth(
         float | None,
         typer.Option(min=0.001, help="Frames a second that energy is stated at; with --gates. [default: 30]"),
     ] = None,
+    corner: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE.lib", help="Clock and power at this corner too; may be given several times."),
+    ] = None,
+    macro: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.lib", help="What memories would take in this SRAM macro, estimated."),
+    ] = None,
     data_dir: DataDir = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Synthesize the Verilog with Yosys, up to mapping; with --route, its clock from nextpnr: minutes more."""
     with listener() as told:
-        results = flow.synth(run, target, route, clock_mhz, gates, fps, force, told, data_dir)
+        results = flow.synth(run, target, route, clock_mhz, gates, fps, corner or (), macro, force, told, data_dir)
     finish(run, results, as_json, "Silicon" if "library" in results else "Hardware")
 
 

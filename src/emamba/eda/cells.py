@@ -175,6 +175,11 @@ def measured(netlist: str, top: str, library: Library) -> Netlist:
     return Netlist(top, netlist, dict(sorted(components.items())), count, library.nand2.area)
 
 
+def used(netlist: str) -> set[str]:
+    """The names of the cells in the Verilog `netlist`."""
+    return {kind for kind, _ in _INSTANCE.findall(netlist)}
+
+
 def _instances(module: str, top: str, library: Library) -> Iterator[tuple[Cell, str]]:
     for kind, name in _INSTANCE.findall(module):
         if kind not in library.cells:

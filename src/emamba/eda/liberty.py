@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,6 +26,7 @@ _GATE_PIN = re.compile(r'clock_gate_(clock|enable|test|out)_pin\s*:\s*"?true')
 _VALUE = r'{0}(?<!\w{0})\s*:\s*"?([^";\n]*)'
 _NANOSECONDS = {"ps": 1e-3, "ns": 1.0, "us": 1e3}
 _FEMTOFARADS = {"ff": 1.0, "pf": 1e3}
+_CORNER_HINT = "give the same standard cells at another voltage or temperature; commas join files of one corner"
 _HINT = "name a liberty file of standard cells, or one of the PDKs of `emamba pdk list`"
 
 
@@ -111,7 +112,7 @@ def read(paths: Sequence[Path], unused: Sequence[str] = ()) -> Library:
     ConfigError that names the file if one is missing, is no liberty file, or has other units or another voltage than
     the first; and if there is no flip-flop.
     """
-    parts = [_read(path) for path in paths]
+    parts = [read_file(path) for path in paths]
     first = parts[0]
     for part in parts[1:]:
         for what in ("voltage", "temperature", "time_ns", "load_ff"):
@@ -123,6 +124,30 @@ def read(paths: Sequence[Path], unused: Sequence[str] = ()) -> Library:
     if not any(cell.next_state for cell in library.usable()):
         raise ConfigError(f"{first.paths[0]} has {len(cells)} cells, but no flip-flop", _HINT)
     return library
+
+
+def corner(library: Library, other: Library, used: Iterable[str]) -> Library:
+    """`other`, which has the cells of `library` at another corner, and leaves the same alone.
+
+    ConfigError if one of the cells `used` is missing there, or has other pins.
+    """
+    name = other.paths[0].name
+    missing = [cell for cell in sorted(used) if cell not in other.cells]
+    changed = [
+        cell for cell in sorted(used) if cell not in missing and _pins(other.cells[cell]) != _pins(library.cells[cell])
+    ]
+    if missing or changed:
+        what = "lacks" if missing else "has other pins in"
+        cells = missing or changed
+        fact = f"{name} is no other corner of {library.name}: it {what} {len(cells)} cells of the netlist"
+        raise ConfigError(f"{fact}: {', '.join(cells[:3])}", _CORNER_HINT)
+    return replace(other, unused=library.unused)
+
+
+def _pins(cell: Cell) -> set[str]:
+    """Every name that what the cell computes, or keeps, is told with."""
+    words = " ".join([*cell.functions.values(), cell.next_state, cell.clock, cell.clear, cell.preset])
+    return {*cell.functions, *cell.gate.values(), *re.findall(r"[A-Za-z_]\w*", words)}
 
 
 def unpacked(library: Library, folder: Path) -> Library:
@@ -165,7 +190,8 @@ def _text(path: Path) -> str:
     return re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
 
 
-def _read(path: Path) -> Library:
+def read_file(path: Path) -> Library:
+    """The library in one file, whatever cells it has; ConfigError that names the file if it is no liberty file."""
     text = _text(path)
     if not re.match(r"\s*library\s*\(", text):
         raise ConfigError(f"{path} is not a liberty file: it begins with {text[:20]!r}, not with a library", _HINT)

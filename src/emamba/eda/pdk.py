@@ -113,9 +113,12 @@ def fetch(name: str, progress: Progress = silent) -> list[Path]:
 
 
 def library(target: str) -> Library:
-    """The cells of a PDK, or of the liberty file that `target` names; ConfigError as of `liberty.read`."""
+    """The cells of a PDK, or of the liberty file that `target` names, or several with commas between them.
+
+    ConfigError as of `liberty.read`.
+    """
     if target not in {pdk.name for pdk in PDKS}:
-        return read([_file(target)])
+        return read([_file(part) for part in target.split(",")])
     pdk = _named(target)
     for place in places():
         if paths := _paths(pdk, place):

@@ -157,17 +157,20 @@ def power(instances: Sequence[Instance], library: Library, gates: Gates, clock_m
     return Power(clock_mhz, gates.interval, gates.frames * 64, dict(sorted(found.items())), idle + root)
 
 
+def told(library: Library) -> bool:
+    """Whether the liberty files say what cells take, beside what they leak: some are for timing only."""
+    return any("internal_power" in text for _, texts in texts_of(library) for text in texts.values())
+
+
 def powers(library: Library, names: set[str]) -> dict[str, _Powers]:
     """What the liberty files say of the power of the cells `names`."""
     found = {}
     for head, texts in texts_of(library):
-        unit = re.search(r'leakage_power_unit\s*:\s*"?(\d+)(\w+)', head)
-        nanowatts = int(unit[1]) * _NANOWATTS[unit[2]] if unit else 1.0
         templates = dict(groups(head, "power_lut_template"))
         for name in names & set(texts):
             text = texts[name]
             pins = {pin: _pin(body, templates, library.load_ff) for pin, body in groups(text, "pin")}
-            found[name] = _Powers(_leakage(text) * nanowatts, pins)
+            found[name] = _Powers(leakage(head, text), pins)
     return found
 
 
@@ -186,6 +189,12 @@ def _clocks(cells: Sequence[Instance], clk: str, high: Mapping[str, float]) -> d
     """How often each clock net changes in a cycle."""
     gated = (it.pins[it.cell.gate["out"]] for it in cells if it.cell.gate)
     return {clk: 2.0, **{net: 2 * high[net] for net in gated}}
+
+
+def leakage(head: str, text: str) -> float:
+    """What a cell leaks, in nW, of a file that begins with `head`."""
+    unit = re.search(r'leakage_power_unit\s*:\s*"?(\d+)(\w+)', head)
+    return _leakage(text) * (int(unit[1]) * _NANOWATTS[unit[2]] if unit else 1.0)
 
 
 def _leakage(text: str) -> float:

@@ -9,7 +9,7 @@ that need them.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from emamba.flow.run import (
     start,
     write_json,
 )
-from emamba.flow.silicon import GATES, RATE, SILICON, TIMING, silicon
+from emamba.flow.silicon import GATES, MACROS, RATE, SILICON, TIMING, silicon
 from emamba.flow.vectors import FILE as VECTORS
 from emamba.flow.vectors import test_frames, vectors
 from emamba.graph import Graph, content_hash, load, save, text
@@ -53,6 +53,7 @@ _RESULTS = (
     "gates",
     "power",
     "rate",
+    "macros",
 )
 
 TRAIN = Stage("train", ("data", "model", "training"))
@@ -171,6 +172,8 @@ def synth(
     clock_mhz: float | None = None,
     gates: bool = False,
     fps: float | None = None,
+    corners: Sequence[str] = (),
+    macro: Path | None = None,
     force: bool = False,
     listener: Listener = SILENT,
     data_dir: Path | None = None,
@@ -179,8 +182,8 @@ def synth(
 
     Verilog is emitted first if it never was. With `route` nextpnr places and routes it too, and synth.json has the
     clock. `ulx3s`, a board with an ECP5, is always routed, behind a serial line, and gets a bitstream. Any other
-    `target` is a PDK or a liberty file: gives what `flow.silicon` gives. ConfigError if there is no such target, if its
-    liberty file is none or lacks what is needed, or for what it cannot do.
+    `target` is a PDK or a liberty file: gives what `flow.silicon` gives; `corners` and `macro` are liberty files too.
+    ConfigError if there is no such target, if a liberty file is none or lacks what is needed, or for what it cannot do.
     """
     from emamba.eda import pdk
     from emamba.eda.targets import FPGAS
@@ -188,16 +191,18 @@ def synth(
     fpga, chosen = target in FPGAS, {"target": target, "route": route}
     if route and target not in ("ecp5", "ulx3s"):
         raise ConfigError(f"target {target} cannot be placed and routed here", "give --target ecp5 with --route")
-    if fpga and (gates or clock_mhz or fps):
-        fact = f"{target} is an FPGA: a clock, gates or a rate can be asked of standard cells only"
-        raise ConfigError(fact, "give --target sky130, another PDK or a FILE.lib with --gates, --clock-mhz and --fps")
+    if fpga and (gates or clock_mhz or fps or corners or macro):
+        fact = f"{target} is an FPGA: a clock, gates, a rate, corners or macros can be asked of standard cells only"
+        hint = "give --target sky130, another PDK or a FILE.lib with --gates, --clock-mhz, --fps, --corner and --macro"
+        raise ConfigError(fact, hint)
     if fps and not gates:
         raise ConfigError("the energy of a frame is not known without power", "give --gates with --fps")
     library = None if fpga else pdk.library(target)
     if not (run / "rtl.json").is_file():
         emit(run, listener=listener)
     if library:
-        return silicon(run, target, library, clock_mhz, gates, fps, force, listener, data_dir)
+        others = [pdk.library(corner) for corner in corners]
+        return silicon(run, target, library, clock_mhz, gates, fps, others, macro, force, listener, data_dir)
     perform(SYNTH, run, partial(_synth, **chosen), chosen, force, listener)
     if target == "ulx3s":
         listener.say(f"bitstream: {run / board.FOLDER}/*.bit, not run on hardware")
@@ -209,7 +214,7 @@ def report(run: Path, force: bool = False, listener: Listener = SILENT) -> Resul
 
     Says which results no longer belong to what is in the folder now.
     """
-    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON, TIMING, GATES, RATE):
+    for stage in (TRAIN, QUANTIZE, EMIT, VERIFY, SYNTH, SILICON, TIMING, GATES, RATE, MACROS):
         if outdated(stage, run):
             listener.say(f"note: {stage.name} is out of date, its inputs have changed since; run it again")
     perform(REPORT, run, _report, None, force, listener)

@@ -1,4 +1,7 @@
-"""Test vectors: random frames for a graph and what it makes of them, for proof where the data are not."""
+"""Test vectors: random frames for a graph and what it makes of them, for proof where the data are not.
+
+A graph that somebody wrote as a program has no data at all: `run_of` makes a run folder of it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from emamba import files
 from emamba.errors import ArtifactError, DataError, MismatchError
 from emamba.fixed import Integers
 from emamba.fixed import quantize as integers
-from emamba.graph import Graph, predict
+from emamba.flow.run import RECIPE, recipe, start
+from emamba.graph import Graph, content_hash, load, predict, save
 
 if TYPE_CHECKING:
     from emamba.config import Config
 
 FILE = "vectors.npz"
+_NETWORK = "model.safetensors"
 
 _FRAMES, _FEWEST_FRAMES = 16, 2
 _OUTPUTS = 1 << 17  # more would not fit a zoo of small files
@@ -64,11 +69,35 @@ def load_vectors(graph: Graph, path: Path) -> Integers:
     return frames
 
 
+def run_of(path: Path, run: Path) -> Path:
+    """`run` as the run folder of the graph in `path`, which `graph.save` wrote: a graph, test vectors, and a recipe.
+
+    Of the recipe only [hardware] and [verify] count, because there is no network; what `emamba build` wrote there
+    stays. ArtifactError if `path` holds no graph, or if `run` is that of a network or of a graph with another name.
+    """
+    from emamba.config import parse_config
+
+    graph = load(path)
+    if not (run / RECIPE).is_file():
+        start(run, parse_config(f'name = "{graph.name}"', str(path)))
+    if (run / _NETWORK).is_file() or recipe(run).name != graph.name:
+        raise ArtifactError(f"{run} is the run folder of something else than {path}", "name another folder, or move it")
+    if not (run / FILE).is_file() or content_hash(load(run / "graph.json")) != content_hash(graph):
+        save(graph, run / "graph.json")
+        save_vectors(graph, run / FILE)
+    return run
+
+
 def test_frames(run: Path, config: Config, graph: Graph, data_dir: Path | None) -> Integers:
-    """The test split as what enters `graph`; where the data are not, the test vectors that came with a model."""
+    """The test split as what enters `graph`; where the data are not, the test vectors that came with a model.
+
+    A graph without a network has its test vectors only.
+    """
     from emamba.data import frames, load_dataset
 
     stored = load_vectors(graph, run / FILE) if (run / FILE).is_file() else None
+    if stored is not None and not (run / _NETWORK).is_file():
+        return stored
     try:
         images = load_dataset(config.data.name, data_dir).test.images
     except DataError:

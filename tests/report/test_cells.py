@@ -1,0 +1,36 @@
+"""Records of what was measured in standard cells, as they are read from a run folder."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from emamba.errors import ArtifactError
+from emamba.report import load_results
+from emamba.report.cells import Macros, Timing
+
+SLOW = Timing(100, 80.0, -2.5, 90.0, "3 fF a sink, assumed", "scan: 3 cells", "tiny_ss", 0.7, 125.0)
+MACROS = Macros("ram", "ram_tt", 0.75, 25.0, 256, 64, False, None, 2, 3, 60_000.0, 30_000.0, None)
+
+
+def test_corners_are_records_of_the_same_kind(run):
+    """And a file of an earlier version, which says nothing of corners, is read."""
+    whole = {**asdict(SLOW), "corners": [asdict(SLOW)]}
+    (run / "timing.json").write_text(json.dumps(whole))
+    timing = load_results(run).timing
+    assert timing
+    assert timing.corners == (SLOW,)
+    for key in ("library", "voltage", "temperature", "corners"):
+        del whole[key]
+    (run / "timing.json").write_text(json.dumps(whole))
+    timing = load_results(run).timing
+    assert timing
+    assert timing.corners == ()
+
+
+def test_a_macro_may_say_nothing_of_energy_and_access(run):
+    (run / "macros.json").write_text(json.dumps({**asdict(MACROS), "memories": []}))
+    assert load_results(run).macros == MACROS
+    (run / "macros.json").write_text(json.dumps({**asdict(MACROS), "macros": 1.5}))
+    with pytest.raises(ArtifactError, match=r"macros is 1\.5, not int"):
+        load_results(run)
