@@ -1,8 +1,7 @@
 """The cost model in standard cells beside what was mapped and evaluated, and where the prices of the model come from.
 
 Two of the designs are those of docs/silicon.md; most others are small networks of the digits, trained for two epochs,
-which differ in what a network and an accelerator can differ in: convolution, head, states, widths, curves, scales,
-folding, and weights that are loaded.
+which differ in convolution, head, states, sizes, curves, scales, folding, and where weights lie.
 """
 
 from __future__ import annotations
@@ -52,8 +51,6 @@ model.blocks = 1
 _POINTWISE = 'd_model = 12\nmodel.expand = 1\nmodel.d_state = 8\nmodel.convolution = "pointwise"\nmodel.head = "mean"'
 _SQUARE = 'd_model = 8\nmodel.d_state = 4\nmodel.convolution = "square"\nmodel.d_conv = 3\nmodel.head = "flatten"'
 _SEGMENTS = 'model.exp.form = "segments"\nmodel.exp.segments = 11'
-_SIX_BITS = "quantization.weight_bits = 6\nquantization.activation_bits = 6"
-_NARROW_STATE = "quantization.state_bits = 14\nquantization.compute_bits = 20"
 
 DESIGNS = (
     Design("narrow", 64, lines="model.d_model = 8\nmodel.d_state = 2"),
@@ -63,17 +60,8 @@ DESIGNS = (
     ),
     Design("states", 200, lines=f"model.{_POINTWISE}"),
     Design("fast", 12, lines=f"model.d_model = 8\nmodel.d_state = 4\n{_SEGMENTS}"),
-    Design(
-        "bits",
-        64,
-        lines=f"model.d_model = 16\nmodel.d_state = 4\nmodel.dt_rank = 4\n{_SEGMENTS}\n{_SIX_BITS}\n{_NARROW_STATE}",
-    ),
-    Design("digits_32", 32, model="digits"),
     Design("digits_120", 120, model="digits"),
-    Design("digits_512", 512, model="digits"),
-    Design("mars_paper_800", 800, model="mars_paper"),
     Design("mars_fast_20", 20, 650, model="mars_fast"),
-    Design("mars_fast_100", 100, model="mars_fast"),
     Design("mars_fast_400", 400, 9000, model="mars_fast"),
 )
 

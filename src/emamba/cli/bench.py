@@ -84,7 +84,7 @@ def _cost(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """The cost model beside Yosys, on thirteen designs: ten minutes; for cells, with area and energy, an hour."""
+    """The cost model beside Yosys, on thirteen designs: ten minutes; area and energy of eight in cells: half an hour."""
     from emamba.bench import cells, cost
 
     if target != "xcup":
