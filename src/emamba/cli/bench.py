@@ -84,7 +84,7 @@ def _cost(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """The cost model beside Yosys, on thirteen designs: ten minutes; area and energy of eight in cells: half an hour."""
+    """The cost model beside Yosys, on thirteen designs: ten minutes; for cells on eight, with energy: longer."""
     from emamba.bench import cells, cost
 
     if target != "xcup":
