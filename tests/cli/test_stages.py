@@ -159,9 +159,10 @@ def test_products_share_dsp_blocks_if_that_is_asked_for(emamba, toy_run):
 
 
 def test_explore_prints_designs_from_fast_to_small(emamba, toy_run):
-    head, *rows, last = emamba("explore", toy_run).out.splitlines()
+    head, *rows, note, last = emamba("explore", toy_run).out.splitlines()
     assert head.startswith("cycles a frame  latency  multipliers")
     assert len(rows) > 3
+    assert note.startswith("asap7: estimated")
     assert last == f"picture: {toy_run}/explore.svg"
     designs = json.loads(emamba("explore", toy_run, "--json").out)
     assert len(designs) == len(rows)

@@ -17,6 +17,16 @@ def test_an_estimate_covers_each_component_once(seed, interval):
     assert found.components["forks"].ff > 0
 
 
+def test_a_component_works_for_no_longer_than_a_frame():
+    graph = random_network(4).graph
+    found = estimate(graph, fold(graph, 60))
+    frame = found.performance.cycles_per_frame
+    shares = {name: found.worked[name].ff / (cost.ff * frame) for name, cost in found.components.items() if cost.ff}
+    assert max(shares.values()) == 1, "that of the slowest stage"
+    assert min(shares.values()) > 0
+    assert found.work.product_bits == pytest.approx(sum(it.product_bits for it in found.worked.values()))
+
+
 def test_multipliers_of_a_faster_design_are_busier_where_they_divide_the_work():
     graph = random_network(0).graph
     slow, fast = (estimate(graph, fold(graph, interval)) for interval in (4000, 8))

@@ -26,6 +26,7 @@ def test_the_front_of_a_graph_goes_from_fast_to_small(explored):
     assert points[0].multipliers > 4 * points[-1].multipliers
     assert len(steps) == steps[0][1] == len(worthwhile_intervals(GRAPH))
     assert all(0 < it.multiplier_use <= 1 for it in found)
+    assert found[0].chips["asap7_mm2"] > found[-1].chips["asap7_mm2"] > 0
 
 
 def test_a_point_can_be_built_from_its_wishes(explored):

@@ -56,6 +56,9 @@ def test_the_summary_counts_what_became_of_all_trials(found, tmp_path):
     assert lines[0] == "4 trials: 2 trained to the end, 1 stopped early, 0 outside the constraints"
     assert lines[1] == "failed, 1 times: it diverged"
     assert "recipes" in lines[2]
+    estimated = Plan(found.plan.space, constraints=constraints(["asap7_nj<=40"]))
+    note = summary(Found(estimated, "classification", found.trials, found.front), tmp_path)[2]
+    assert note.startswith("asap7: estimated: each of ")
 
 
 def test_where_nothing_keeps_the_constraints_the_nearest_is_told(found, tmp_path):

@@ -14,16 +14,20 @@ def test_costs_are_those_of_the_design_that_the_recipe_asks_for(toy_made):
     assert found["multiplier_cycles"] == found["multipliers"] * found["cycles"]
     assert found["fps"] == pytest.approx(1e8 / found["cycles"])
     assert found["memory_kbit"] == pytest.approx(found["rom_kbit"] + found["ram_kbit"])
+    assert 0 < 30 * found["asap7_mm2"] < found["sky130_mm2"] < 90 * found["asap7_mm2"]
     slower = config.hardware.model_copy(update={"interval_cycles": 48})
     less = costs(graph, config.model_copy(update={"hardware": slower}))
     assert less["multipliers"] < found["multipliers"]
+    assert less["asap7_mm2"] < found["asap7_mm2"]
+    assert less["sky130_nj"] > found["sky130_nj"] > 10 * found["asap7_nj"], "the clock runs for longer"
     assert less["cycles"] > found["cycles"]
     packed = costs(graph, config.model_copy(update={"hardware": config.hardware.model_copy(update={"packing": True})}))
     assert packed["dsp"] < packed["multipliers"] == found["multipliers"]
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "excess"), [("lut<=200", 250, 0.25), (" fps >= 1e3", 500, 0.5), ("lut<=8.5", 8, -0.5 / 8.5)]
+    ("text", "value", "excess"),
+    [("lut<=200", 250, 0.25), (" fps >= 1e3", 500, 0.5), ("lut<=8.5", 8, -0.5 / 8.5), ("asap7_mm2<=0.02", 0.03, 0.5)],
 )
 def test_a_constraint_says_by_how_much_of_its_limit_it_is_missed(text, value, excess):
     (found,) = constraints([text])

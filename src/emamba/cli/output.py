@@ -98,7 +98,19 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
 
 def front_table(designs: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The designs of `flow.explore` in columns, and under which wish `emamba build` gives each."""
-    head = ("cycles a frame", "latency", "multipliers", "use", "DSP", "LUT", "FF", "memory bits", "wish")
+    head = (
+        "cycles a frame",
+        "latency",
+        "multipliers",
+        "use",
+        "DSP",
+        "LUT",
+        "FF",
+        "memory bits",
+        "asap7 mm2",
+        "nJ",
+        "wish",
+    )
     return [head, *map(_front_row, designs)]
 
 
@@ -106,4 +118,5 @@ def _front_row(it: Mapping[str, Any]) -> tuple[str, ...]:
     names = ("dsp", "lut", "ff", "memory_bits")
     speed = [f"{it[name]:,}" for name in ("cycles_per_frame", "latency_cycles", "multipliers")]
     wish = f"--interval {it['interval_cycles']} --latency {it['latency_cycles']}"
-    return *speed, f"{it['multiplier_use']:.0%}", *(f"{it[name]:,}" for name in names), wish
+    chip = f"{it['asap7_mm2']:.4f}", f"{it['asap7_nj']:,.1f}"
+    return *speed, f"{it['multiplier_use']:.0%}", *(f"{it[name]:,}" for name in names), *chip, wish

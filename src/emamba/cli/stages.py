@@ -124,12 +124,15 @@ def weights(
 @verbs.command()
 def explore(run: Run, force: Force = False, as_json: Json = False) -> None:
     """A front of accelerators, from fast to small, by the cost model; explore.svg shows them."""
+    from emamba.rtl.standard_cells import PRICES
+
     with listener() as told:
         designs = flow.explore(run, force, told)
     if as_json:
         print(json.dumps(designs, indent=1))
         return
     print_columns(front_table(designs))
+    print(f"asap7: {PRICES['asap7']}")
     print(f"picture: {run / 'explore.svg'}")
 
 

@@ -85,11 +85,14 @@ def explore(run: Path, force: bool = False, listener: Listener = SILENT) -> list
     """explore.json and explore.svg: designs, none of which beats another in every respect, by the cost model.
 
     Weights and packing are those of the recipe. Gives for each design, fastest first: cycles a frame, latency,
-    multipliers, LUTs, memory bits, DSP blocks, and how to ask for it.
+    multipliers, LUTs, memory bits, DSP blocks, area and energy of a frame in standard cells, and how to ask for it.
     """
+    from emamba.rtl.standard_cells import PRICES
+
     hardware = recipe(run).hardware
     form = {"packing": hardware.packing, "loadable": hardware.weights == "ram"}
-    perform(EXPLORE, run, partial(_explore, **form), form, force, listener)
+    known = {**form, "prices": files.digest(repr(PRICES))}
+    perform(EXPLORE, run, partial(_explore, **form), known, force, listener)
     return read_json(run / "explore.json")["designs"]
 
 
@@ -134,4 +137,4 @@ def _explore(run: Path, config: Config, progress: Progress, packing: bool, loada
 
 def _described(design: Explored) -> dict[str, Any]:
     found = asdict(design)
-    return {**found.pop("point"), **found}
+    return {**found.pop("point"), **found.pop("chips"), **found}

@@ -41,6 +41,7 @@ from emamba.rtl.primitives import (
     fifo,
     loadable,
     look_up,
+    multiplier,
     queue,
     ram,
     registers,
@@ -105,7 +106,7 @@ def stage(graph: Graph, op: Operation, folding: Folding, regions: Mapping[str, R
             return _scan(op, types, lanes, folding.states, tables)
         case Multiply():
             bits = types[0].bits + types[1].bits
-            product = Cost(multipliers=1) + registers(2 * bits) + rounded(bits, op.shift, op.dtype)
+            product = multiplier(types[0].bits, types[1].bits) + registers(2 * bits) + rounded(bits, op.shift, op.dtype)
             return exit_(op.dtype, lanes) + product * lanes + registers(4)
         case Add():
             bits = max(types[0].bits + op.left_shift, types[1].bits + op.right_shift) + 1
@@ -155,6 +156,7 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables
     columns, rows = op.weight.shape[1] // inputs, op.channels // outputs
     weight, constant = tables.bits("weight"), rows * columns == 1 and not tables.loaded
     product = source.bits + (constant_bits(op.weight) if constant else weight)
+    factor = constant_bits(op.weight) / 2 if constant else weight
     bursts = columns > 1 and rows > 1 and not folding.by_rows
     tree, moves = adder_tree(inputs, product)
     fetch = factor_moves(rows * columns)
@@ -171,7 +173,7 @@ def _linear(op: Linear, source: Integer, sums: Integer, folding: Folding, tables
         + registers(inputs * source.bits * (1 + fetch) + 2)
         + tables.cost
         + registers(inputs * outputs * weight * (fetch - 1))
-        + (Cost(multipliers=1) + registers(product)) * (inputs * outputs)
+        + (multiplier(source.bits, factor) + registers(product)) * (inputs * outputs)
         + lane * outputs
         + Cost(pairs=folding.pairs)
         + carries * (outputs // 2)
@@ -200,7 +202,9 @@ def _convolution(
     places, grid = Integer.holding(np.array(tap_places(op, beats, groups))).bits, (tokens // op.columns, op.columns)
     address, around = (words - 1).bit_length(), sum((side - 1).bit_length() for side in grid)
     tree, moves = adder_tree(taps, product)
-    lane = (Cost(multipliers=1) + registers(2 * product) + Cost(lut=source.bits)) * taps + tree
+    lane = (
+        multiplier(source.bits, product - source.bits) + registers(2 * product) + Cost(lut=source.bits)
+    ) * taps + tree
     lane += registers(sums.bits) + adder(sums.bits) + rounded(sums.bits, int(op.shift.min()), op.dtype)
     tap = Cost(lut=3 * address + 2 * around) + registers(1)
     return (
@@ -228,7 +232,7 @@ def _range_norm(op: RangeNorm, source: Integer, lanes: int) -> Cost:
     centred = sums + 2
     statistics = registers(2 * sums + 2 * source.bits + 3) + adder(sums) + Cost(lut=2 * source.bits * lanes)
     statistics += adder(source.bits) * lanes + Cost(lut=sums)
-    product = Cost(multipliers=1) + registers(centred + factor) + rounded(centred + factor, op.shift, op.dtype)
+    product = multiplier(centred, factor) + registers(centred + factor) + rounded(centred + factor, op.shift, op.dtype)
     return (
         fifo(lanes * source.bits + 1, room)
         + statistics
@@ -250,6 +254,7 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int, tables
     decay = Integer.between(*op.decay.limits).bits
     drive = delta + x + b - max(op.drive_shift, 0) + 1
     kept = decay + op.state.bits + 1
+    factors = (delta, rate), (delta + x, b), (decay, op.state.bits), (op.state.bits, c)
     readout = op.state.bits + c
     tree, moves = adder_tree(states, readout)
     lane = (
@@ -271,8 +276,8 @@ def _scan(op: Scan, types: Sequence[Integer], channels: int, states: int, tables
         + rounded(result, op.shift, op.dtype)
     )
     return (
-        (lane + Cost(multipliers=4)) * lanes
-        + (channel + tree + Cost(multipliers=2)) * channels
+        (lane + total([multiplier(*it) for it in factors])) * lanes
+        + (channel + tree + multiplier(delta, x) + multiplier(skip, x)) * channels
         + tables.cost
         + ram(words, lanes * op.state.bits)
         + delay(states * b, 1 + fetch)
@@ -292,12 +297,13 @@ def _serial_scan(op: Scan, types: Sequence[Integer], tables: _Tables) -> Cost:
     when, words = serial_scan.schedule(op), op.channels * op.states
     rate, skip = tables.bits("rate"), tables.bits("skip")
     decay, state = Integer.between(*op.decay.limits).bits, op.state.bits
-    operands = max(delta + 1, decay + 1, c) + max(rate, state), max(delta + 1, b, skip) + delta + x
-    products = operands[0] + operands[1]
+    factors = (max(delta + 1, decay + 1, c), max(rate, state)), (max(delta + 1, b, skip), delta + x)
+    operands = [sum(it) for it in factors]
+    products = sum(operands)
     result = operands[0] + op.states.bit_length() + 1
     index, channel = (words - 1).bit_length(), (op.channels - 1).bit_length()
     return (
-        Cost(multipliers=2)
+        total([multiplier(*it) for it in factors])
         + registers(2 * products)
         + Cost(lut=1.2 * products + 2 * state + op.states * (b + c) / 2 + result)
         + Cost(lut=op.compute.bits if narrows(op.compute, op.decay_fraction, op.state) else 0)

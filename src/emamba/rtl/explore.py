@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import product
 
@@ -11,6 +11,7 @@ from emamba.graph import Graph
 from emamba.rtl.estimate import estimate
 from emamba.rtl.folding import Folding
 from emamba.rtl.solver import fold
+from emamba.rtl.standard_cells import chips
 from emamba.rtl.wishes import worthwhile_intervals
 
 Progress = Callable[[int, int, str], None]
@@ -34,7 +35,8 @@ class Point:
 class Explored:
     """A point, and what else there is to know about it.
 
-    For its interval and latency `rtl.solve` gives this design, or another with no more multipliers.
+    For its interval and latency `rtl.solve` gives this design, or another with no more multipliers. `chips` are its
+    area and energy in standard cells, as `standard_cells.chips` has them.
     """
 
     point: Point
@@ -42,6 +44,7 @@ class Explored:
     dsp: int
     ff: int
     multiplier_use: float
+    chips: Mapping[str, float]
 
 
 def front(
@@ -92,4 +95,4 @@ def _explored(graph: Graph, interval: int, foldings: Foldings, loadable: bool) -
     found = estimate(graph, foldings, loadable)
     cost, speed = found.total, found.performance
     point = Point(speed.cycles_per_frame, speed.latency_cycles, cost.multipliers, round(cost.lut), cost.memory_bits)
-    return Explored(point, interval, cost.dsp, round(cost.ff), found.multiplier_use)
+    return Explored(point, interval, cost.dsp, round(cost.ff), found.multiplier_use, chips(found))

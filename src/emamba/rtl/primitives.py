@@ -27,7 +27,8 @@ _DSP = 100  # LUTs that a DSP block is worth: about as many as large UltraScale+
 class Cost:
     """Exact: multipliers, bits of ROMs, RAMs and shift registers. Estimated: flip-flops, and LUTs for logic.
 
-    Of the products that `multipliers` can do in a cycle, so many `pairs` share a multiplication.
+    Of the products that `multipliers` can do in a cycle, so many `pairs` share a multiplication. `product_bits` is the
+    size of all multipliers, bits of one factor times bits of the other; of a constant, half the bits count.
 
     A RAM with several read ports is mapped to a copy for each; `copied_bits` are those of all copies but one.
     Flip-flops are registers that are not part of a shift register (of three places and more) or of a block RAM.
@@ -41,6 +42,7 @@ class Cost:
     lut: float = 0
     copied_bits: int = 0
     pairs: int = 0
+    product_bits: float = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*map(add, _values(self), _values(other)))
@@ -78,6 +80,11 @@ _values = attrgetter(*(field.name for field in fields(Cost)))  # as tuples: the 
 def total(costs: Sequence[Cost]) -> Cost:
     """The sum of `costs`."""
     return sum(costs, start=Cost())
+
+
+def multiplier(left: int, right: float) -> Cost:
+    """One, of factors with so many bits; what it gives goes to registers of its own."""
+    return Cost(multipliers=1, product_bits=left * right)
 
 
 def exit_(dtype: Integer, lanes: int, depth: int = 0) -> Cost:
@@ -149,7 +156,8 @@ def look_up(function: IntegerCurve) -> Cost:
     line = max(slope + domain, intercept) + 1
     out = Integer.between(function.lo, function.hi).bits
     return (
-        Cost(multipliers=1, lut=pieces * max(domain - 4, 1) / 2 + 2.5 * line)
+        multiplier(slope, domain)
+        + Cost(lut=pieces * max(domain - 4, 1) / 2 + 2.5 * line)
         + registers(pieces.bit_length() + domain + slope + domain + intercept + out)
         + adder(line)
     )

@@ -12,6 +12,7 @@ from emamba import files
 from emamba.config import dump_config
 from emamba.data import Task
 from emamba.report.scores import MEASURES
+from emamba.rtl.standard_cells import PRICES
 from emamba.search.evaluation import score
 from emamba.search.study import Plan, Trial
 
@@ -100,6 +101,8 @@ def summary(found: Found, folder: Path) -> list[str]:
     ]
     if not found.front:
         return [*lines, *_nearest(found), f"no point yet; the same command goes on: {folder}"]
+    used = {*found.plan.against, *(it.cost for it in found.plan.constraints)}
+    lines += [f"{name}: {it}" for name, it in PRICES.items() if used & {f"{name}_mm2", f"{name}_nj"}]
     return [*lines, f"recipes: {folder / 'recipes'}; emamba flow RECIPE builds one"]
 
 
@@ -109,9 +112,9 @@ def _nearest(found: Found) -> list[str]:
         return []
     limits = found.plan.constraints
     nearest = min(found.trials, key=lambda trial: max(it.excess(trial.costs) for it in limits))
-    missed = [f"{it} ({nearest.costs[it.cost]:,.0f})" for it in limits if it.excess(nearest.costs) > 0]
+    missed = [f"{it} ({_number(nearest.costs[it.cost])})" for it in limits if it.excess(nearest.costs) > 0]
     return [f"no trial kept the constraints; the nearest missed {', '.join(missed)}"]
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -10,6 +10,7 @@ from emamba.config import Config
 from emamba.errors import ConfigError
 from emamba.graph import Graph, parameter_count
 from emamba.rtl import estimate, solve
+from emamba.rtl.standard_cells import PRICES, chips
 
 Costs = Mapping[str, float]
 
@@ -26,6 +27,11 @@ COSTS = {
     "multiplier_cycles": "multipliers times cycles a frame: what is paid for a frame, however it is folded",
     "fps": "frames a second at the recipe's clock",
     "parameters": "weights and biases of the integer graph",
+    **{f"{name}_mm2": f"area in the standard cells of {name}, estimated" for name in PRICES},
+    **{
+        f"{name}_nj": f"energy of a frame in the standard cells of {name}, frame behind frame, estimated"
+        for name in PRICES
+    },
 }
 
 
@@ -40,7 +46,7 @@ class Constraint:
     def excess(self, costs: Costs) -> float:
         """By how much of the limit `costs` miss it; 0 or less if they keep it."""
         distance = costs[self.cost] - self.limit if self.compare == "<=" else self.limit - costs[self.cost]
-        return distance / max(abs(self.limit), 1.0)
+        return distance / (abs(self.limit) or 1.0)
 
     def __str__(self) -> str:
         return f"{self.cost}{self.compare}{self.limit:g}"
@@ -75,6 +81,7 @@ def costs(graph: Graph, config: Config) -> dict[str, float]:
         "multiplier_cycles": total.multipliers * speed.cycles_per_frame,
         "fps": hardware.clock_mhz * 1e6 / speed.cycles_per_frame,
         "parameters": parameter_count(graph),
+        **chips(made),
     }
 
 
