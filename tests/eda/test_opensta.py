@@ -82,8 +82,8 @@ def test_a_clock_gate_with_several_delays_makes_no_cycle_longer(tmp_path):
     fast, slow = (arc[0].replace("positive_unate;", f'positive_unate; when : "{it}";') for it in ("EN", "!EN"))
     (tmp_path / "tiny.lib").write_text(text.replace(arc[0], fast + slow.replace("0.1,", "0.4,")))
     library = read([tmp_path / "tiny.lib"])
-    gate = "  wire x, awake;\n  tiny_gate sleep (\n    .CK(clk), .EN(d), .GCK(awake)\n  );\n"
-    gated = NETLIST.replace("  wire x;\n", gate, 1).replace("    .clk(clk),", "    .clk(awake),")
+    gate = "  wire x, awake;\n  tiny_gate sleep (\n    .CK(clk),\n    .EN(d),\n    .GCK(awake)\n  );\n"
+    gated = NETLIST.replace("  wire x;\n", gate, 1).replace("    .clk(clk),", "    .clk(awake),\n   ")
     plain, behind = (analyse(measured(it, "top", library), library, 100) for it in (NETLIST, gated))
     assert behind.clock_mhz == pytest.approx(plain.clock_mhz)
 

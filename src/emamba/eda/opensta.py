@@ -26,9 +26,6 @@ HINT = "install OpenSTA, on Debian or Ubuntu: apt install opensta"
 _FAULT = "the netlist or the liberty file is at fault"
 _WIRE_SIDES, _WIRE_FF = 8, 0.2
 _HOP = re.compile(r"^ +(-?[\d.]+) +-?[\d.]+ [v^] (\S+)/\S+ \((\w+)\)$", re.MULTILINE)
-# Between the arcs of a clock gate for several conditions OpenSTA finds "clock reconvergence pessimism", and gives it
-# back though the clock is ideal and it never took it: a cycle would be longer than it is.
-_BEGIN = "set sta_crpr_enabled 0"
 _THRESHOLDS = "".join(
     f"  {name}_{edge} : {percent};\n"
     for name, percent in (
@@ -87,8 +84,7 @@ def opensta(netlist: Netlist, library: Library, commands: Sequence[str]) -> str:
         files.write(folder / "netlist.v", clocked(netlist, library))
         files.write(folder / "wires.lib", _wire_library(library))
         liberties = [f"read_liberty {path.name}" for path in unpacked(library, folder).paths]
-        reading = [*liberties, "read_liberty wires.lib", "read_verilog netlist.v"]
-        begin = [_BEGIN, *reading, f"link_design {{{netlist.top}}}"]
+        begin = [*liberties, "read_liberty wires.lib", "read_verilog netlist.v", f"link_design {{{netlist.top}}}"]
         files.write(folder / "run.tcl", "\n".join([*begin, *commands, "exit"]) + "\n")
         shell = 'exec "$0" -no_splash -exit run.tcl > sta.log 2>&1'  # errors and results in one order
         run(["sh", "-c", shell, program], folder, _FAULT)
@@ -102,7 +98,8 @@ def opensta(netlist: Netlist, library: Library, commands: Sequence[str]) -> str:
 def clocked(netlist: Netlist, library: Library) -> str:
     """The Verilog of `netlist` with the same clock at everything that lies behind clock gates, which stay.
 
-    OpenSTA of 2019 loses the clock behind a second gate, and finds no path there.
+    OpenSTA of 2019 loses the clock behind a second gate, and finds no path there. Behind one it takes the gate's arcs
+    for several conditions for pessimism of the clock, and gives that back: a cycle would be longer than it is.
     """
     outputs = {cell.name: cell.gate["out"] for cell in library.cells.values() if cell.gate}
 
