@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from emamba.search import worker
 from emamba.search.study import open_study, trials
@@ -29,6 +30,13 @@ def write_space(folder, recipe=TOY, epochs="[1, 2]", dimensions=DIMENSIONS):
     return path
 
 
+def wait_for(condition, seconds=300):
+    """Until `condition` holds, or so long."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
 def die(order, number):
     """A worker that the system kills at once."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -39,10 +47,14 @@ def die_once(order, number):
     true = worker.trained
 
     def trained(*given):
-        marker = order.folder / "killed"
-        if trials(open_study(order.plan, order.storage)) and not marker.exists():
-            marker.write_text("")
-            os.kill(os.getpid(), signal.SIGKILL)
+        study = open_study(order.plan, order.storage)
+        if trials(study):
+            try:
+                (order.folder / "killed").open("x").close()
+            except FileExistsError:  # the others wait until the lost trial is asked again, or they would end the search
+                wait_for(lambda: any("lost" in it.user_attrs for it in study.get_trials(deepcopy=False)))
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
         return true(*given)
 
     worker.trained = trained

@@ -72,10 +72,10 @@ def test_while_nothing_comes_all_clocks_but_one_stand_still(cells, found):
     outputs = {it.pins[it.cell.gate["out"]]: it.name for it in cells if it.cell.gate}
     assert len(outputs) > 1
     assert all(found.resting[net] == 0 for net in outputs)
-    awake = next(net for net, name in outputs.items() if name == "sleep")
+    awake = next(net for net, name in outputs.items() if name == "CLOCK_GATE")
     assert found.high[awake] > 0.9, "frame follows frame"
     assert all(it.pins[it.cell.clock] in outputs for it in cells if it.cell.next_state)
-    assert [it.name for it in cells if it.cell.gate and it.pins[it.cell.gate["clock"]] == "clk"] == ["sleep"]
+    assert [it.name for it in cells if it.cell.gate and it.pins[it.cell.gate["clock"]] == "clk"] == ["CLOCK_GATE"]
 
 
 def test_weights_are_loaded_into_cells_that_know_none(tiny_library):

@@ -79,6 +79,16 @@ def test_a_gated_clock_costs_as_often_as_it_is_open(tiny_library, cells):
     assert half.idle_mw - shut.idle_mw == pytest.approx((1 + 0.5 * load + 1) * 1e-4)
 
 
+def test_the_gate_in_front_of_all_belongs_to_the_clock_net(tiny_library, cells):
+    gate = Instance("CLOCK_GATE", tiny_library.cells["tiny_gate"], {"CK": "clk", "EN": "en", "GCK": "g"})
+    inside = power(cells, tiny_library, gates(high={"g": 1.0}), 100)
+    found = power([gate, *cells[1:]], tiny_library, gates(high={"g": 1.0}), 100)
+    assert "top" not in found.components
+    moved = found.components["clock net"].clock - inside.components["clock net"].clock
+    assert moved == pytest.approx(inside.components["a"].clock - found.components["a"].clock)
+    assert moved > 0
+
+
 def test_energy_is_that_of_a_frame_at_full_speed(tiny_library, cells):
     found = power(cells, tiny_library, gates({"q": 4}), 100)
     assert found.frame_us == 0.1

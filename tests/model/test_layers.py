@@ -161,3 +161,10 @@ def test_a_limit_saturates_and_passes_no_gradient_beyond():
     assert x.grad is not None
     assert x.grad.tolist() == [0, 1, 1, 0]
     assert layers.limited(x, 0.0) is x
+
+
+@pytest.mark.parametrize("segments", [2, 3, 38, 39, 40, 129])
+def test_learned_segments_begin_with_finite_parameters_however_narrow_an_optimal_one_is(segments):
+    learned = layers.Learned(silu_segments(segments, "optimal"))
+    assert all(torch.isfinite(it).all() for it in learned.parameters())
+    assert (learned.lines[0].diff() > 0).all()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emamba import flow
 from emamba.config import parse_config
+from emamba.eda.power import CLOCK_NET
 from emamba.errors import ConfigError
 from emamba.flow import zoo
 from emamba.flow.run import Listener, recipe
@@ -25,7 +26,6 @@ from emamba.rtl.primitives import Cost
 from emamba.rtl.standard_cells import CLOCKED, PRICES, UNITS, Cells, Prices, amounts, clocked, in_cells
 
 TOLERANCE = 0.20
-_CLOCK_NET = "clock net"  # as `eda.power` calls what no component has
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _sample(design: Design, run: Path, target: str, listener: Listener, data_dir
     frame_us = found["power"]["interval_cycles"] / found["power"]["clock_mhz"]
     areas = {it.pop("name"): float(sum(it.values())) for it in found["components"]}
     energies = {it.pop("name"): sum(it.values()) * frame_us for it in found["power"]["components"]}
-    return Sample(design.name, made, areas, energies, energies.pop(_CLOCK_NET))
+    return Sample(design.name, made, areas, energies, energies.pop(CLOCK_NET))
 
 
 def _make(design: Design, run: Path, listener: Listener, data_dir: Path | None) -> None:

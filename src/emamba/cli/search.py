@@ -27,7 +27,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 def search(
     space: Annotated[
         str,
-        typer.Argument(metavar="SPACE", help="TOML file, or one that comes with the package: digits, fashion, mars."),
+        typer.Argument(
+            metavar="SPACE",
+            help="TOML file, or one that comes with the package: digits, fashion, mars, mars_fast.",
+        ),
     ],
     budget: Annotated[
         str, typer.Option(help="Time to search, as 90s, 30m or 2h; the study goes on when called again.")

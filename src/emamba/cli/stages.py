@@ -141,7 +141,10 @@ def verify(
     run: Run,
     frames: Annotated[int | None, typer.Option(min=2, help="Test frames to compare. [default: the recipe's]")] = None,
     every: Annotated[bool, typer.Option("--all", help="All test frames, whatever the recipe says.")] = False,
-    stalls: Annotated[bool | None, typer.Option(help="Random stalls on input and output. [default: recipe]")] = None,
+    stalls: Annotated[
+        bool | None,
+        typer.Option(help="Random stalls at both ends; the clock stops if nothing is inside. [default: recipe]"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the stalls.")] = 0,
     data_dir: DataDir = None,
     force: Force = False,

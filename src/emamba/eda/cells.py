@@ -109,15 +109,18 @@ def map_cells(verilog: str, top: str, library: Library, clock_mhz: float) -> Net
 
 
 def gated(top: str, library: Library) -> str:
-    """The module `top` with a clock gate in front of all that is in it, open while it is active."""
+    """The module `top` with a clock gate in front of all that is in it, open while it is active.
+
+    No operation of a graph, and so no component, has a name with capitals.
+    """
     gate = _clock_gate(library)
     if gate is None:
         return top
     clock, enable, out = (gate.gate[role] for role in ("clock", "enable", "out"))
     test = f"    .{gate.gate['test']}(1'b0),\n" if "test" in gate.gate else ""
-    pins = f"    .{clock}(clk),\n    .{enable}(active),\n{test}    .{out}(awake)"
-    added = f"  wire awake;\n  {gate.name} sleep (\n{pins}\n  );\n"
-    return top.replace(".clk(clk)", ".clk(awake)").replace("endmodule\n", f"{added}endmodule\n")
+    pins = f"    .{clock}(clk),\n    .{enable}(active),\n{test}    .{out}(CLOCK)"
+    added = f"  wire CLOCK;\n  {gate.name} CLOCK_GATE (\n{pins}\n  );\n"
+    return top.replace(".clk(clk)", ".clk(CLOCK)").replace("endmodule\n", f"{added}endmodule\n")
 
 
 def buffered(module: str, library: Library) -> str:

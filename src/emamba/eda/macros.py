@@ -157,7 +157,7 @@ def alternative(
         if it.component in bits
     ]
     chosen = [it for it in rows if it["served"] and it["macros"] * macro.area_um2 < it["flip_flops_um2"]]
-    each = [reads.get(it["component"], 0) * ceil(it["bits"] / macro.bits) for it in chosen]
+    each = [reads.get(it["component"], 0) * ceil(it["bits"] / macro.bits) * it["read_ports"] for it in chosen]
     count = sum(it["macros"] for it in chosen)
     return {
         **asdict(macro),

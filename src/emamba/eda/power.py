@@ -31,6 +31,9 @@ from emamba.errors import ConfigError
 _NANOWATTS = {"pW": 1e-3, "nW": 1.0, "uW": 1e3, "mW": 1e6}
 
 
+CLOCK_NET = "clock net"  # among components: the clock's net, and the gate that all of them lie behind
+
+
 @dataclass(frozen=True)
 class Watts:
     """Power by kind, in mW."""
@@ -150,10 +153,10 @@ def power(instances: Sequence[Instance], library: Library, gates: Gates, clock_m
         idle += leakage + resting * per_cycle
         kind = "clock" if it.cell.gate else "memory" if it.name.split(".")[-1].startswith(MEMORY) else "logic"
         watts = Watts(clock=clock * per_cycle, leakage=leakage) + Watts(**{kind: data * per_frame})
-        name = component(it.name.split(".")[0], "") if "." in it.name else "top"
+        name = component(it.name.split(".")[0], "") if "." in it.name else CLOCK_NET if it.cell.gate else "top"
         found[name] = found.get(name, Watts()) + watts
     root = joules * loads[ports.pins["clk"]] * 2 * per_cycle
-    found["clock net"] = Watts(clock=root)
+    found[CLOCK_NET] = found.get(CLOCK_NET, Watts()) + Watts(clock=root)
     return Power(clock_mhz, gates.interval, gates.frames * 64, dict(sorted(found.items())), idle + root)
 
 

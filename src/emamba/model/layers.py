@@ -13,7 +13,8 @@ from emamba.model.shape import Shape
 
 Lines = tuple[Tensor, Tensor, Tensor]  # knots, slopes and intercepts of `curve.Segments`
 
-_NARROWEST = 1 / 8  # of an even segment's width is what a learned one keeps; optimal ones begin with a quarter or more
+_NARROWEST = 1 / 8  # of an even segment's width is what a learned one keeps; few optimal ones are as narrow
+_WIDER = 1e-3  # and by so much wider is what learning begins with at least
 
 
 class RangeNorm(nn.Module):
@@ -106,7 +107,7 @@ class Learned(nn.Module):
         ends = start.knots[[0, -1]], (below[0], above[-1]), start.slopes[[0, -1]], start.intercepts[[0, -1]]
         self.register_buffer("ends", _tensor(np.array(ends)), persistent=False)
         widths, values = np.diff(start.knots) / np.ptp(start.knots), (below + above)[1:-1] / 2
-        self.widths = nn.Parameter(_tensor(np.log(widths - _NARROWEST / len(widths))))
+        self.widths = nn.Parameter(_tensor(np.log(np.maximum(widths * len(widths) - _NARROWEST, _WIDER))))
         self.values = nn.Parameter(_tensor(np.log(values / (1 - values)) if unit else values))
 
     @property

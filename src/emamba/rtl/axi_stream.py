@@ -96,6 +96,7 @@ class AxiStreamTop(wiring.Component):
             o_output__payload=Value.cast(output.payload),
             o_output__valid=output.valid,
             i_output__ready=output.ready,
+            o_active=Signal(name="unused"),
             **{f"i_load__{name}": getattr(self.load, name) for name in loading.names(self._design.regions)},
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KINDS = {"ray": "ray", "tcp": "dask", "tls": "dask"}
 _NEEDS = {"ray": ("ray", "grpc"), "dask": ("distributed",)}
 _RESTARTS = 5  # of a worker by Ray; Dask's own default is 3
+_BARE: dict[str, Any] = {"dashboard_address": None, "memory_limit": None}  # of a Dask that is only for us
 _ANSWER_S = 10.0  # to wait for an address
 
 
@@ -95,7 +96,7 @@ def _dask(cluster: str, workers: int) -> Iterator[Engine]:
             with ThreadPoolExecutor(1) as alone:  # of a loop that may run here, in a notebook
                 alone.submit(asyncio.run, _greeted(cluster)).result()
         client = (
-            Client(n_workers=here, threads_per_worker=1, silence_logs=logging.ERROR, dashboard_address=None)
+            Client(n_workers=here, threads_per_worker=1, silence_logs=logging.ERROR, **_BARE)
             if cluster == "dask"
             else Client(cluster, timeout=_ANSWER_S)
         )
@@ -142,6 +143,9 @@ def _kind(cluster: str) -> str:
 
 def _refused(cluster: str, error: Exception) -> ConfigError:
     why = (str(error) or type(error).__name__).splitlines()[0]
+    if cluster in _NEEDS:
+        hint = "look for memory, for room in /dev/shm and /tmp, and whether RAY_ADDRESS names one that ended"
+        return ConfigError(f"{cluster} does not start on this machine: {why}", hint)
     hint = "start it (ray start --head; dask scheduler), with the versions of Python, Ray or Dask that are here"
     return ConfigError(f"the cluster {cluster} does not answer: {why}", hint)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Sampler = Literal["tpe", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
+_LOCKED_S = 60  # to wait for SQLite while another worker writes
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
 
 
@@ -78,6 +79,7 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, since version 2
             database = optuna.storages.RDBStorage(
                 storage,
+                engine_kwargs={"connect_args": {"timeout": _LOCKED_S}} if storage.startswith("sqlite") else None,
                 heartbeat_interval=_HEARTBEAT_S,
                 grace_period=_LOST_S,
                 heartbeat_stale_trial_callback=ask_again,
@@ -132,7 +134,7 @@ def bury(study: Study) -> None:
 
     Those of other machines are known by their heartbeats, of which none came for a while.
     """
-    from optuna.exceptions import ExperimentalWarning
+    from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
@@ -144,9 +146,11 @@ def bury(study: Study) -> None:
         host, _, pid = trial.user_attrs.get("worker", "").rpartition(" ")
         if host != socket.gethostname() or _lives(int(pid)):
             continue
-        # It may have ended, and its worker with it, since the study was read.
-        if study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True).state == TrialState.FAIL:
-            ask_again(study, trial)
+        try:
+            study.tell(trial.number, state=TrialState.FAIL)
+        except (ValueError, UpdateFinishedTrialError):  # it ended, and its worker with it, since the study was read
+            continue
+        ask_again(study, trial)
 
 
 def worker_name() -> str:
