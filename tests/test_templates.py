@@ -18,8 +18,3 @@ def test_a_text_ends_and_is_indented_as_its_template():
 def test_a_name_without_a_value_is_an_error():
     with pytest.raises(jinja2.UndefinedError, match="kinds"):
         rendered("eda", "gates.c.j2", {})
-
-
-def test_filters_are_those_of_the_caller():
-    with pytest.raises(jinja2.TemplateAssertionError, match="title"):
-        rendered("firmware", "source.c.j2", {})

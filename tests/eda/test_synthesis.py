@@ -29,7 +29,7 @@ def whole(small):
 
 
 def test_components_are_stages_and_links_and_their_multipliers_become_dsps(small, whole):
-    assert set(whole.components) == {"input", "norm", "head", "links"}
+    assert set(whole.components) == {"input", "norm", "head", "links", "activity"}
     assert {name: whole.components[name].DSP for name in ("norm", "head")} == {"norm": 5, "head": 20}
     assert small.multipliers == whole.totals.DSP
     assert all(resources.LUT > 0 and resources.FF > 0 for resources in whole.components.values())
