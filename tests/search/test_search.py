@@ -98,7 +98,13 @@ def test_an_error_of_the_user_ends_the_search_at_once(order, monkeypatch):
 
 def test_a_worker_that_never_comes_back_is_not_waited_for_when_all_is_done(order, monkeypatch):
     study = open_study(order.plan, order.storage)
-    monkeypatch.setattr(module, "work", lambda order, number: time.sleep(60))
+    came_back = []
+
+    def work(order, number):
+        time.sleep(60)
+        came_back.append(number)
+
+    monkeypatch.setattr(module, "work", work)
     monkeypatch.setattr(module, "_GLANCE_S", 0.1)
     monkeypatch.setattr(module, "_PATIENCE_S", 0.3)
     looks = []
@@ -112,3 +118,4 @@ def test_a_worker_that_never_comes_back_is_not_waited_for_when_all_is_done(order
 
     module._with_workers(study, order, THREADS, look)
     assert len(looks) >= 5, "the trial ended at the third look"
+    assert not came_back
