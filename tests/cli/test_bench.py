@@ -20,6 +20,7 @@ def test_bench_scan_prints_what_was_measured(emamba, monkeypatch):
     assert ended.code == 0
     assert re.search(r"emamba +2.0 ms +3 MiB", ended.out)
     assert re.search(r"mambapy +missing +pip install", ended.out)
-    assert asked == {"rounds": 2, "limit": 60}
+    assert asked == {"rounds": 2, "limit": 60, "device": "cpu"}
     assert json.loads(emamba("bench", "scan", "--json").out)["results"] == [case]
     assert emamba("bench", "scan", "--rounds", 0).code == 2
+    assert "there is no device 'tpu'" in emamba("bench", "scan", "--device", "tpu").err

@@ -50,22 +50,30 @@ _WARM = Case(2, 4, 8, 2)
 
 
 def scan(
-    progress: Progress, cases: Sequence[Case] = CASES, rivals: Sequence[str] = RIVALS, rounds: int = 5, limit: int = 60
+    progress: Progress,
+    cases: Sequence[Case] = CASES,
+    rivals: Sequence[str] = RIVALS,
+    rounds: int = 5,
+    limit: int = 60,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """For each case and package the median seconds of forward and backward, and its peak memory in bytes.
 
     Each measures in a process of its own, in turns; nobody else computes meanwhile. The memory is what the
-    largest resident size of that process grew by in its first round (Linux; elsewhere None). A rival that
-    needs more than `limit` seconds for a round is given up: None. `missing` names those not installed.
-    `error` is the largest error of our output and gradients against float64 autograd, relative to the
-    largest element.
+    largest resident size of that process grew by in its first round (Linux; elsewhere None), or what PyTorch
+    allocated on a GPU. A rival that needs more than `limit` seconds for a round is given up: None. `missing` names
+    those not installed. `error` is the largest error of our output and gradients against float64 autograd, relative
+    to the largest element. ToolError if `device` is "cuda" and PyTorch finds none.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ToolError("bench: PyTorch finds no GPU", "leave --device out, or install PyTorch for the GPU")
     found = [name for name in rivals if find_spec(name)]
     results = []
     for number, case in enumerate(cases):
         progress(number, len(cases), str(case))
-        results.append({"case": vars(case), **_compared(case, ["emamba", *found], rounds, limit)})
+        results.append({"case": vars(case), **_compared(case, ["emamba", *found], rounds, limit, device)})
     return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
         "rounds": rounds,
         "limit_seconds": limit,
@@ -93,9 +101,9 @@ def summary(measured: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _compared(case: Case, names: Sequence[str], rounds: int, limit: int) -> dict[str, Any]:
+def _compared(case: Case, names: Sequence[str], rounds: int, limit: int, device: str) -> dict[str, Any]:
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(_Worker(name, case)) for name in names}
+        workers = {name: stack.enter_context(_Worker(name, case, device)) for name in names}
         peaks = {name: worker.asked("memory", limit) for name, worker in workers.items()}
         times: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
@@ -111,10 +119,10 @@ def _compared(case: Case, names: Sequence[str], rounds: int, limit: int) -> dict
 class _Worker:
     """A process that knows one package and one case."""
 
-    def __init__(self, name: str, case: Case) -> None:
+    def __init__(self, name: str, case: Case, device: str = "cpu") -> None:
         context = get_context("spawn")  # a fork would begin with our memory
         self._here, self._there = context.Pipe()
-        given = (name, case, torch.get_num_threads(), self._there)
+        given = (name, case, torch.get_num_threads(), device, self._there)
         self._process, self._what = context.Process(target=_serve, args=given, daemon=True), f"{name}, {case}"
 
     def __enter__(self) -> _Worker:
@@ -145,11 +153,11 @@ class _Worker:
             raise ToolError(f"bench: the process of {self._what} is gone", hint) from None
 
 
-def _serve(name: str, case: Case, threads: int, pipe: Connection) -> None:
+def _serve(name: str, case: Case, threads: int, device: str, pipe: Connection) -> None:
     """Answers questions until the process is ended."""
     torch.set_num_threads(threads)
-    function, operands = FUNCTIONS[name], _operands(case, name)
-    _gradients(function, _operands(_WARM, name))
+    function, operands = FUNCTIONS[name], _operands(case, name, device)
+    _gradients(function, _operands(_WARM, name, device))
     answers = {
         "time": partial(_seconds, function, operands),
         "memory": partial(_peak, function, operands),
@@ -160,7 +168,7 @@ def _serve(name: str, case: Case, threads: int, pipe: Connection) -> None:
         pipe.send(answers[pipe.recv()]())
 
 
-def _operands(case: Case, name: str) -> list[Tensor]:
+def _operands(case: Case, name: str, device: str = "cpu") -> list[Tensor]:
     """x, delta, b, c, rate and skip; delta as it lies in memory where the package makes it."""
     torch.manual_seed(0)
     size = (case.batch, case.time)
@@ -169,7 +177,7 @@ def _operands(case: Case, name: str) -> list[Tensor]:
     rate, skip = torch.arange(1.0, case.states + 1).repeat(case.channels, 1), torch.randn(case.channels)
     if name == "transformers":
         delta = delta.mT.contiguous().mT
-    return [x, delta, b, c, rate, skip]
+    return [operand.to(device) for operand in (x, delta, b, c, rate, skip)]
 
 
 def _gradients(function: Callable[..., Tensor], operands: Sequence[Tensor]) -> list[Tensor]:
@@ -180,13 +188,26 @@ def _gradients(function: Callable[..., Tensor], operands: Sequence[Tensor]) -> l
 
 
 def _seconds(function: Callable[..., Tensor], operands: Sequence[Tensor]) -> float:
+    _finished(operands)
     begin = perf_counter()
     _gradients(function, operands)
+    _finished(operands)
     return perf_counter() - begin
 
 
+def _finished(operands: Sequence[Tensor]) -> None:
+    """Waits for a GPU, which goes on computing when a function has returned."""
+    if operands[0].is_cuda:
+        torch.cuda.synchronize()
+
+
 def _peak(function: Callable[..., Tensor], operands: Sequence[Tensor]) -> int | None:
-    """Bytes that the largest resident size grows by; Linux alone can forget an earlier peak."""
+    """Bytes that the largest resident size grows by; Linux alone can forget an earlier peak. On a GPU, of PyTorch."""
+    if operands[0].is_cuda:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        _gradients(function, operands)
+        return torch.cuda.max_memory_allocated() - before
     forget = Path("/proc/self/clear_refs")
     if not forget.exists():
         _gradients(function, operands)

@@ -22,13 +22,14 @@ verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what o
 def _scan(
     rounds: Annotated[int, typer.Option(min=1, help="Measurements, of which the median counts.")] = 5,
     limit: Annotated[int, typer.Option(min=1, help="Seconds after which a package is given up.")] = 60,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """The selective scan, forward and backward, against mambapy's and transformers'."""
     from emamba.bench.scan import scan, summary
 
     with listener() as told:
-        measured = scan(told.progress, rounds=rounds, limit=limit)
+        measured = scan(told.progress, rounds=rounds, limit=limit, device=one_of(device, "device", ("cpu", "cuda")))
     if as_json:
         print(json.dumps(measured, indent=1))
     else:

@@ -1,9 +1,10 @@
-"""The selective scan, differentiable: fused kernels on the CPU, PyTorch elsewhere."""
+"""The selective scan, differentiable: fused kernels on the CPU and, in Triton, on a GPU; PyTorch elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from itertools import pairwise, product
 from math import ceil
 from typing import Any
@@ -35,14 +36,15 @@ def selective_scan(
 
         h = exp(-delta * rate) * h + delta * x * b;    y = sum_n c[n] * h[n] + skip * x
 
-    float32 on the CPU with an `exp` of `model.layers` goes through fused kernels, on `torch.get_num_threads()`
-    threads; the result is the same bytes for any number. All else goes through `scanned_states`.
+    float32 with an `exp` of `model.layers` goes through fused kernels: on the CPU on `torch.get_num_threads()`
+    threads, where the result is the same bytes for any number, and on a GPU (CUDA, ROCm) where Triton is installed, as
+    it is with PyTorch for them. All else goes through `scanned_states`.
     """
     segments = exp.lines if isinstance(exp, Straight | Learned) else 3 * (x.new_empty(0),)
     tensors = (x, delta, b, c, rate, skip, state, *segments)
-    if isinstance(exp, Exp | Straight | Learned) and fits(*tensors):
-        result: Any = _Fused.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
-        return result
+    fused = _fused(tensors) if isinstance(exp, Exp | Straight | Learned) else None
+    if fused is not None:
+        return fused(*tensors)
     states = scanned_states(x, delta, b, rate, exp, state)
     return (c[..., None] * states).sum(2) + skip * x, states[:, -1].detach()
 
@@ -57,7 +59,18 @@ def scanned_states(x: Tensor, delta: Tensor, b: Tensor, rate: Tensor, exp: Curve
     return torch.stack(states, dim=1)
 
 
-class _Fused(torch.autograd.Function):
+def _fused(tensors: Sequence[Tensor]) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """The kernels that take `tensors`, if any do."""
+    if fits(*tensors):
+        return _OnCpu.apply  # pyright: ignore[reportReturnType]
+    if all(tensor.is_cuda and tensor.dtype == torch.float32 for tensor in tensors) and find_spec("triton"):
+        from emamba.model.gpu import scanned
+
+        return scanned
+    return None
+
+
+class _OnCpu(torch.autograd.Function):
     """The kernels as one node of autograd."""
 
     @staticmethod
