@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+DEV := $(VENV)/developed
 LOG := $(VENV)/install.log
 
 .PHONY: demo test check clean
@@ -11,10 +12,10 @@ LOG := $(VENV)/install.log
 demo: $(STAMP)
 	@$(BIN)/emamba demo
 
-test: $(STAMP)
+test: $(DEV)
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-check: $(STAMP)
+check: $(DEV)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/pyright --pythonpath $(BIN)/python
@@ -25,18 +26,20 @@ clean:
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # pip writes to a log whose last line is shown every few seconds: neither silence nor pages of names.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): WHAT := .
+$(DEV): WHAT := .[dev]
+$(STAMP) $(DEV): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "emamba needs Python 3.11 or newer: install one, then run 'make PYTHON=<its path>'"; exit 1; }
 	@command -v g++ >/dev/null || { echo "g++ is missing: apt-get install g++ (or your system's equivalent)"; exit 1; }
 	@test -x $(BIN)/pip || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); } \
 	    || { rm -rf $(VENV); echo "cannot create $(VENV): apt-get install python3-venv"; exit 1; }
 	@echo "installing (1.7 GB on disk, 5.7 GB where pip finds a CUDA build of PyTorch; log in $(LOG))"
-	@$(BIN)/pip install --no-compile --progress-bar off -e '.[dev]' -c constraints.txt >$(LOG) 2>&1 & pip=$$!; \
+	@$(BIN)/pip install --no-compile --progress-bar off -e '$(WHAT)' -c constraints.txt >$(LOG) 2>&1 & pip=$$!; \
 	    trap 'kill $$pip; exit 130' INT TERM; seconds=0; \
 	    while kill -0 $$pip 2>/dev/null; do \
 	        sleep 5; seconds=$$((seconds + 5)); \
 	        printf '%4d s  %s\n' $$seconds "$$(grep -v WARNING $(LOG) | tail -n 1 | cut -c 1-70)"; \
 	    done; \
 	    wait $$pip || { tail -n 20 $(LOG); echo "installation failed: see $(LOG)"; exit 1; }
-	@touch $(STAMP)
+	@touch $@
