@@ -199,7 +199,8 @@ class TrainingConfig(Section):
     """AdamW under a one-cycle schedule.
 
     `averaging` is the share of the running average of the weights that stays at each step (0: the last
-    weights count); `validation` says whether the validation images measure the model or train it too.
+    weights count); `validation` says whether the validation images measure the model or train it too. `device`
+    "auto" is a GPU where PyTorch finds one; integers are made on the CPU.
     """
 
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
@@ -212,6 +213,7 @@ class TrainingConfig(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation: Literal["measures", "trains"] = "measures"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     augmentation: AugmentationConfig = AugmentationConfig()
     teacher: TeacherConfig = TeacherConfig()
 

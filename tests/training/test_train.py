@@ -12,11 +12,13 @@ from emamba.config import (
     LstmConfig,
     MambaConfig,
     QuantizationConfig,
+    TeacherConfig,
     TrainingConfig,
 )
 from emamba.data import Dataset, Split, load_dataset
 from emamba.errors import ConfigError
-from emamba.training import evaluate, train, training_key
+from emamba.training import Teacher, evaluate, train, training_key
+from emamba.training.train import device_of
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +181,20 @@ def test_a_donor_gives_its_knots_to_curves_that_have_as_many(dataset):
     other, _ = train(with_learned_knots(slow), dataset, donor=fixed.state_dict())
     assert not torch.allclose(other.state_dict()["blocks.0.silu.values"], learned.state_dict()["blocks.0.silu.values"])
     assert not any("silu" in name for name in train(slow, dataset, donor=learned.state_dict())[0].state_dict())
+
+
+def test_the_device_is_that_of_the_recipe():
+    found = torch.cuda.is_available()
+    assert device_of(TrainingConfig(device="cpu")).type == "cpu"
+    assert device_of(TrainingConfig()).type == ("cuda" if found else "cpu")
+    if not found:
+        with pytest.raises(ConfigError, match="PyTorch finds no GPU"):
+            device_of(TrainingConfig(device="cuda"))
+
+
+def test_the_network_comes_back_to_the_cpu_and_the_teacher_may_stay(dataset):
+    taught = config(epochs=1, teacher=TeacherConfig(recipe="someone", share=0.5))
+    teacher = Teacher(train(config(epochs=1, seed=1), dataset)[0], DataConfig())
+    states = [train(taught, dataset, teacher=teacher)[0].state_dict() for _ in range(2)]
+    assert all(tensor.is_cpu for tensor in states[0].values())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

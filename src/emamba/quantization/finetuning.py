@@ -49,7 +49,7 @@ def finetune(
         return tuned, ()
 
     def distance(images: Images, _: Places) -> Tensor:
-        tokens = seen(images, config.data)
+        tokens = seen(images, config.data, tuned)
         with torch.no_grad():
             wanted = teacher(tokens)
         return nn.functional.mse_loss(integer_logits(tuned, scales, choice, tokens), wanted)

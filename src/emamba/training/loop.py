@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -131,6 +132,7 @@ class _Run:
 def reproducible(seed: int, threads: int = 1) -> Iterator[None]:
     """Seeded, deterministic, on so many threads; PyTorch is left as it was found."""
     strict = torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic, and refused
     with torch.random.fork_rng(devices=[]), on_threads(threads):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)

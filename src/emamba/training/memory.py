@@ -28,7 +28,7 @@ def recall(path: Path, key: str) -> Parts | None:
     if not path.is_file():
         return None
     try:
-        parts = torch.load(path, weights_only=True)
+        parts = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # whatever a damaged file makes PyTorch raise: the run then begins anew
         return None
     return parts if isinstance(parts, dict) and parts.pop("key", None) == key else None

@@ -8,7 +8,7 @@ from typing import assert_never
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from emamba.config import DataConfig
 from emamba.data import Images, Split, Targets, Task, frames
@@ -70,9 +70,15 @@ def outputs(model: nn.Module, images: Images, choice: DataConfig) -> np.ndarray:
     model.eval()  # no dropout, and batch norms as training left them
     parts = [images[part : part + _BATCH] for part in range(0, len(images), _BATCH)]
     with on_threads(1):
-        found = [model(torch.from_numpy(frames(part, choice))).numpy() for part in parts]
+        found = [model(seen(part, choice, model)).cpu().numpy() for part in parts]
     model.train(training)
     return np.concatenate(found)
+
+
+def seen(images: Images, choice: DataConfig, model: nn.Module) -> Tensor:
+    """`images` as `model` reads them, where it is: tokens [batch, tokens, features]."""
+    place = next((parameter.device for parameter in model.parameters()), None)
+    return torch.from_numpy(frames(images, choice)).to(place)
 
 
 def _bits(logits: Judged, targets: Targets) -> Judged:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, mse_loss
 
 from emamba.config import Config, DataConfig, TeacherConfig
-from emamba.data import Dataset, Images, Split, frames, joined
+from emamba.data import Dataset, Images, Split, joined
 from emamba.errors import ConfigError
 from emamba.training.loop import Loss, Places
-from emamba.training.metrics import outputs
+from emamba.training.metrics import outputs, seen
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # of outputs [batch, outputs] from targets or other outputs
 
@@ -34,14 +34,18 @@ def taught(model: nn.Module, config: Config, dataset: Dataset, teacher: Teacher 
     """
     plain, choice = distance(config, dataset), config.training.teacher
     targets = torch.from_numpy(dataset.train.targets)
+
+    def far(found: Tensor, places: Places) -> Tensor:
+        return plain(found, targets[places].to(found.device))
+
     if teacher is None:
-        return lambda images, places: plain(model(seen(images, config.data)), targets[places])
+        return lambda images, places: far(model(seen(images, config.data, model)), places)
     wanted = _wanted(teacher, choice, dataset)
     follow = plain if dataset.task == "regression" else softened(choice.temperature)
 
     def mixed(images: Images, places: Places) -> Tensor:
-        found = model(seen(images, config.data))
-        own, followed = plain(found, targets[places]), follow(found, wanted(images, places))
+        found = model(seen(images, config.data, model))
+        own, followed = far(found, places), follow(found, wanted(images, places).to(found.device))
         return (1 - choice.share) * own + choice.share * followed
 
     return mixed
@@ -69,14 +73,9 @@ def _wanted(teacher: Teacher, choice: TeacherConfig, dataset: Dataset) -> Callab
 
     @torch.no_grad()
     def asked(images: Images, _: Places) -> Tensor:
-        return teacher.network(seen(images, teacher.data))
+        return teacher.network(seen(images, teacher.data, teacher.network))
 
     return asked
-
-
-def seen(images: Images, choice: DataConfig) -> Tensor:
-    """`images` as a network reads them: tokens [batch, tokens, features]."""
-    return torch.from_numpy(frames(images, choice))
 
 
 def distance(config: Config, dataset: Dataset) -> Distance:

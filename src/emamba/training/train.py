@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from emamba import files
-from emamba.config import Config, MambaConfig
+from emamba.config import Config, MambaConfig, TrainingConfig
 from emamba.data import Dataset, frames, grid
 from emamba.errors import ConfigError
 from emamba.model import Network, Shape, Weights, build, inherit
@@ -38,9 +38,12 @@ def train(
     check_augmentation(config.training.augmentation, dataset.task)
     if config.training.teacher.unlabelled:
         dataset = with_unlabelled(dataset, teacher)
+    device = device_of(config.training)
     with reproducible(config.training.seed, config.training.threads):
         model = untrained(config, dataset)
         inherit(model, donor or {})
+        for network in (model, *(() if teacher is None else (teacher.network,))):
+            network.to(device)
 
         def measure(found: nn.Module) -> float:
             return evaluate(found, dataset.validation, dataset.task, config.data)
@@ -50,7 +53,17 @@ def train(
         key = training_key(config, dataset, *taught_by, *(() if donor is None else (weights_hash(donor),)))
         how = Fit("train", progress, measured, memory, key)
         objective = taught(model, config, dataset, teacher)
-        return model, fit(model, objective, dataset.train, config.training, how)
+        history = fit(model, objective, dataset.train, config.training, how)
+        return model.cpu(), history
+
+
+def device_of(training: TrainingConfig) -> torch.device:
+    """Where a network is trained as `training` says; ConfigError where there is no such device."""
+    found = torch.cuda.is_available()
+    if training.device == "cuda" and not found:
+        fact = 'training.device is "cuda", but PyTorch finds no GPU'
+        raise ConfigError(fact, 'set it to "auto", or install a PyTorch for the GPU')
+    return torch.device("cuda" if found and training.device != "cpu" else "cpu")
 
 
 def training_key(config: Config, dataset: Dataset, *more: str) -> str:
@@ -91,4 +104,4 @@ def _check_task(config: Config, dataset: Dataset) -> None:
 
 def weights_hash(weights: Weights) -> str:
     """A hash over `weights`, the parameters and buffers of a network."""
-    return files.digest(*(tensor.numpy().tobytes() for tensor in weights.values()))
+    return files.digest(*(tensor.cpu().numpy().tobytes() for tensor in weights.values()))
