@@ -84,7 +84,7 @@ CLAIMS = (
     Claim("digits", "digits", "-", 98.5, 15_000),
     Claim("wikitext", "WikiText-2, next byte", "-", None, 100_000),
 )
-RATIOS = (("mars", "mars_vit", 1.63), ("fashion", "fashion_vit", 19.9))
+RATIOS = (("mars", "mars_vit", 1.63), ("fashion", "fashion_vit", 19.9), ("fashion_large", "fashion_vit", 19.9))
 
 
 def accuracy(models: Sequence[str], folder: Path | None, progress: Progress) -> list[Finding]:
