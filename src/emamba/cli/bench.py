@@ -130,13 +130,18 @@ def _sweep(run: Run, data_dir: DataDir = None, as_json: Json = False) -> None:
 @verbs.command("search")
 def _search(
     space: Annotated[
-        str, typer.Argument(metavar="SPACE", help="digits or mars, for which there is a preset of the paper.")
+        str,
+        typer.Argument(
+            metavar="SPACE",
+            help="A space for which there is a preset of the paper: digits, fashion_fast, mars, mars_fast.",
+        ),
     ],
     trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 20,
     seeds: Annotated[int, typer.Option(min=1, help="Searches a method: seeds 0, 1, 2 ...")] = 3,
     sampler: Annotated[
         list[str] | None, typer.Option(help="tpe or nsga2; may be given several times. [default: tpe]")
     ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Searches at once (0: one a core, of all there are).")] = 0,
     run: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="Holds its searches. [default: runs/bench_search_<space>]"),
@@ -144,7 +149,7 @@ def _search(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """A search beside chance at equal cost, and beside the paper's preset; half an hour for digits on one core."""
+    """A search beside chance at equal cost, and beside the paper's preset; for digits half an hour of one core."""
     from emamba.bench.search import prove, summary, table, to_json
     from emamba.search import SAMPLERS, Sampler, load_space
 
@@ -152,7 +157,7 @@ def _search(
     found_space = load_space(space)
     folder = run or Path("runs") / f"bench_search_{found_space.name}"
     with listener() as told:
-        found = prove(found_space, folder, trials, seeds, wanted, told, data_dir)
+        found = prove(found_space, folder, trials, seeds, wanted, workers, told, data_dir)
     _print_measured(to_json(found), table(found), summary(found), as_json)
 
 
