@@ -1,6 +1,9 @@
 import importlib.util
 import os
 import socket
+import subprocess
+import sys
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from emamba.errors import ConfigError, ToolError
 from emamba.search import Means, load_space, search
 from emamba.search.cluster import engine
 from emamba.search.study import Plan, open_study
-from search_space import die_once, write_space
+from search_space import die_once, wait_for, write_space
 
 module = import_module("emamba.search.search")  # the function of that name hides it
 pytestmark = pytest.mark.xdist_group("cluster")  # one Ray on a machine is enough
@@ -92,6 +95,60 @@ def test_a_worker_killed_on_dask_loses_no_finished_trial_and_its_own_is_run_agai
     monkeypatch.setattr(module, "work", die_once)
     space, folder = load_space(write_space(tmp_path)), tmp_path / "run"
     check_killed_and_rerun(search(space, folder, means=means("dask", workers=2)), space, folder)
+
+
+def free_port():
+    """One that Ray keeps for nothing else: its workers have 10002 to 19999."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            if (port := server.getsockname()[1]) > 19999:
+                return port
+
+
+def tool(*arguments, **how):
+    """A command of a package that is installed beside Python."""
+    return subprocess.run([str(Path(sys.executable).parent / arguments[0]), *arguments[1:]], check=True, **how)
+
+
+@contextmanager
+def head(environment, log):
+    """The address of a Ray of two cores that a command started, and that ends alone."""
+    port = free_port()
+    ports = (f"--port={free_port()}", f"--ray-client-server-port={port}", "--include-dashboard=false")
+    command = (Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2", *ports)
+    with log.open("w") as told:
+        started = subprocess.Popen(command, env=environment, stdout=told, stderr=told)
+    try:
+        wait_for(lambda: "Ray runtime started" in log.read_text() or started.poll() is not None)
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        started.terminate()  # it ends what it started
+        started.wait(60)
+
+
+def searched(tmp_path, cluster, environment):
+    """What the trials of a search by two workers on `cluster` ended as."""
+    path, folder = write_space(tmp_path), tmp_path / "run"
+    given = ("emamba", "search", path, "--cluster", cluster, "--trials", "3", "--sampler", "random", "--run", folder)
+    tool(*map(str, given), env=environment, timeout=300)
+    return {it.state.name for it in states(load_space(path), folder)}
+
+
+def test_the_head_of_a_ray_that_asks_for_a_token_is_reached_through_its_port(tmp_path):
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {f"RAY_{name}": value for name, value in PATIENCE.items()}
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
+        environment.pop(name, None)
+    tool("ray", "get-auth-token", "--generate", env=environment, capture_output=True)
+    with head(environment, tmp_path / "log") as address:
+        assert "COMPLETE" in searched(tmp_path, address, environment)
+
+
+def test_a_scheduler_of_dask_that_runs_already_is_reached(tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None) as running:
+        assert "COMPLETE" in searched(tmp_path, running.scheduler_address, dict(os.environ))
 
 
 def entered(cluster, workers=0):

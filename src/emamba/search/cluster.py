@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emamba.errors import ConfigError, ToolError
@@ -64,6 +65,8 @@ def engine(cluster: str, workers: int) -> Iterator[Engine]:
 def _ray(cluster: str, workers: int) -> Iterator[Engine]:
     """Ray restarts a worker that is lost, and what it did; where all are lost, the search begins them anew."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone unless the user wants it
+    if cluster != "ray" and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as a head that finds one; Ray's client does not look itself
     import ray
     from ray.util.joblib import register_ray
 
@@ -83,6 +86,12 @@ def _ray(cluster: str, workers: int) -> Iterator[Engine]:
         finally:
             if own:
                 ray.shutdown()
+
+
+def _has_token() -> bool:
+    """Whether a token for Ray lies where Ray looks for it (`ray get-auth-token`)."""
+    named = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 @contextmanager
@@ -147,6 +156,8 @@ def _refused(cluster: str, error: Exception) -> ConfigError:
         hint = "look for memory, for room in /dev/shm and /tmp, and whether RAY_ADDRESS names one that ended"
         return ConfigError(f"{cluster} does not start on this machine: {why}", hint)
     hint = "start it (ray start --head; dask scheduler), with the versions of Python, Ray or Dask that are here"
+    if cluster.startswith("ray"):
+        hint += "; where it asks for a token, put that into ~/.ray/auth_token"
     return ConfigError(f"the cluster {cluster} does not answer: {why}", hint)
 
 
