@@ -33,7 +33,7 @@ def array(tensor: Tensor, channels: int | None = None) -> Floats:
 
 
 def straight(x: Tensor, knots: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
-    """Segments at each element of `x`, as `model.layers.Straight`. Knots get no gradient: segments have to meet."""
+    """Segments at each element of `x`, as `model.layers.Segmented`. Knots get no gradient: segments have to meet."""
     return _Straight.apply(x, knots, slopes, intercepts)  # pyright: ignore[reportReturnType]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -62,8 +64,30 @@ def norm(config: MambaConfig) -> nn.Module:
             return nn.RMSNorm(config.d_model, eps=1e-5)
 
 
-class Straight(nn.Module):
-    """`segments` in PyTorch; the gradient is the slope of the piece."""
+class Segmented(nn.Module):
+    """A function of straight segments; the gradient is the slope of the piece."""
+
+    @property
+    @abstractmethod
+    def segments(self) -> Segments:
+        """The segments as they are now."""
+
+    @property
+    @abstractmethod
+    def lines(self) -> Lines:
+        """The segments as tensors, with gradients to the parameters if there are any."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """f(x), element by element."""
+        knots, slopes, intercepts = self.lines
+        if fused.fits(x, knots):
+            return fused.straight(x, knots, slopes, intercepts)
+        piece = torch.bucketize(x.detach().contiguous(), knots.detach(), right=True)
+        return slopes[piece] * x + intercepts[piece]
+
+
+class Straight(Segmented):
+    """Segments that stay as they are."""
 
     knots: Tensor
     slopes: Tensor
@@ -71,21 +95,22 @@ class Straight(nn.Module):
 
     def __init__(self, segments: Segments) -> None:
         super().__init__()
-        self.segments = segments
+        self._segments = segments
         for name in ("knots", "slopes", "intercepts"):
             self.register_buffer(name, _tensor(getattr(segments, name)), persistent=False)
 
     @property
+    def segments(self) -> Segments:
+        """Those it was made of."""
+        return self._segments
+
+    @property
     def lines(self) -> Lines:
-        """The segments as tensors."""
+        """As tensors, without gradient."""
         return self.knots, self.slopes, self.intercepts
 
-    def forward(self, x: Tensor) -> Tensor:
-        """f(x), element by element."""
-        return _straight(x, *self.lines)
 
-
-class Learned(nn.Module):
+class Learned(Segmented):
     """Continuous straight segments whose inner knots, and values there, are parameters; they begin as those of `start`.
 
     The first and the last knot and the lines beyond stay as they are in `start`, and the function joins them. With n
@@ -112,7 +137,7 @@ class Learned(nn.Module):
 
     @property
     def lines(self) -> Lines:
-        """The segments as tensors, with gradients to the parameters."""
+        """With gradients to the parameters."""
         (lo, hi), outer, slopes, intercepts = (end for end in self.ends)
         shares = _NARROWEST / len(self.widths) + (1 - _NARROWEST) * self.widths.softmax(0)
         knots = _between(self.ends[0], lo + (hi - lo) * shares.cumsum(0)[:-1])
@@ -122,19 +147,8 @@ class Learned(nn.Module):
 
     @property
     def segments(self) -> Segments:
-        """The segments as they are now."""
+        """As the parameters are now."""
         return Segments(*(it.detach().double().numpy() for it in self.lines))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """f(x), element by element."""
-        return _straight(x, *self.lines)
-
-
-def _straight(x: Tensor, knots: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
-    if fused.fits(x, knots):
-        return fused.straight(x, knots, slopes, intercepts)
-    piece = torch.bucketize(x.detach().contiguous(), knots.detach(), right=True)
-    return slopes[piece] * x + intercepts[piece]
 
 
 def _between(ends: Tensor, inner: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from emamba.model import kernels
 from emamba.model.fused import array, fits, whole
 from emamba.model.kernels import CHUNK, Floats, Integers
-from emamba.model.layers import Exp, Learned, Straight
+from emamba.model.layers import Exp, Segmented
 from emamba.model.vectors import LANES
 
 Curve = Callable[[Tensor], Tensor]
@@ -40,9 +40,9 @@ def selective_scan(
     threads, where the result is the same bytes for any number, and on a GPU (CUDA, ROCm) where Triton is installed, as
     it is with PyTorch for them. All else goes through `scanned_states`.
     """
-    segments = exp.lines if isinstance(exp, Straight | Learned) else 3 * (x.new_empty(0),)
+    segments = exp.lines if isinstance(exp, Segmented) else 3 * (x.new_empty(0),)
     tensors = (x, delta, b, c, rate, skip, state, *segments)
-    fused = _fused(tensors) if isinstance(exp, Exp | Straight | Learned) else None
+    fused = _fused(tensors) if isinstance(exp, Exp | Segmented) else None
     if fused is not None:
         return fused(*tensors)
     states = scanned_states(x, delta, b, rate, exp, state)

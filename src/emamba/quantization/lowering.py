@@ -14,7 +14,7 @@ from emamba.curve import IntegerCurve, exp, integer_segments, mirrored, silu, ta
 from emamba.fixed import Integer, Integers, quantize
 from emamba.graph import Graph
 from emamba.model import Mamba
-from emamba.model.layers import Learned, Straight
+from emamba.model.layers import Segmented
 from emamba.quantization import streams
 from emamba.quantization.calibration import (
     SEGMENTS_ARGUMENT,
@@ -135,7 +135,7 @@ def _norm(op: streams.Normalise, source: Integer, dtype: Integer, out: int) -> g
 
 
 def _silu(curve: streams.Curve, source: graph.Operation, dtype: Integer, out: int) -> IntegerCurve:
-    if isinstance(curve, Straight | Learned):
+    if isinstance(curve, Segmented):
         return integer_segments(curve.segments, source.dtype, source.fraction_bits, dtype, out)
     return tabulate(silu, source.dtype, source.fraction_bits, dtype, out)
 
@@ -166,7 +166,7 @@ def _scan(op: streams.Scan, dtype: Integer, bits: list[int], scales: Scales, con
 def _decay(curve: streams.Curve, argument_bits: int, config: QuantizationConfig) -> IntegerCurve:
     """`exp(-u)` of an argument u >= 0."""
     dtype, fraction = decay_type(config)
-    if isinstance(curve, Straight | Learned):
+    if isinstance(curve, Segmented):
         segments = mirrored(curve.segments)
         return integer_segments(segments, SEGMENTS_ARGUMENT, argument_bits, (0, 1 << fraction), fraction)
     return tabulate(lambda u: exp(-u), TABLE_ARGUMENT, argument_bits, dtype, fraction)
