@@ -8,6 +8,7 @@ DEV := $(VENV)/developed
 LOG := $(VENV)/install.log
 
 .PHONY: demo test check clean
+.NOTPARALLEL:
 
 demo: $(STAMP)
 	@$(BIN)/emamba demo
@@ -42,4 +43,4 @@ $(STAMP) $(DEV): pyproject.toml constraints.txt
 	        printf '%4d s  %s\n' $$seconds "$$(grep -v WARNING $(LOG) | tail -n 1 | cut -c 1-70)"; \
 	    done; \
 	    wait $$pip || { tail -n 20 $(LOG); echo "installation failed: see $(LOG)"; exit 1; }
-	@touch $@
+	@touch $(STAMP) $@

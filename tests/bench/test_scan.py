@@ -33,6 +33,12 @@ def test_a_missing_rival_is_named_and_the_others_are_measured():
     assert rows[-1] == ("no_such_package", "missing", "pip install 'emamba[bench]'")
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_none_is_measured():
+    with pytest.raises(ToolError, match="PyTorch finds no GPU"):
+        bench.scan(quiet, [CASE], (), device="cuda")
+
+
 def test_the_table_says_how_much_longer_others_take():
     packages = {
         "emamba": {"seconds": 0.002, "bytes": 3 << 20},

@@ -97,9 +97,11 @@ def test_every_target_is_a_recipe_of_the_data_of_a_space_of_the_package():
 
 
 def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba, tmp_path, monkeypatch):
-    path = write_space(tmp_path, recipe='training.validation = "trains"\n' + TOY)
+    (tmp_path / "master.toml").write_text(TOY)
+    told = f'training = {{ validation = "trains", epochs = 1, teacher.recipe = "{tmp_path / "master.toml"}" }}\n'
+    path = write_space(tmp_path, recipe=told + TOY)
     monkeypatch.setattr(bench, "TARGETS", {"small": bench.Target(str(tmp_path / "toy.toml"), 1.0)})
-    given = ("bench", "search", path, "--trials", 2, "--seeds", 1, "--run", "proof")
+    given = ("bench", "search", path, "--trials", 2, "--seeds", 1, "--run", "proof", "--workers", 2)
     ended = emamba(*given)
     assert ended.code == 0
     head, *rows = ended.out.splitlines()
@@ -110,6 +112,8 @@ def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba
     studies = [tmp_path / "proof" / name / "study.db" for name in ("tpe_0", "random_0")]
     plan = Plan(load_space(path))
     asked = [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies]
+    taught = [tmp_path / "proof" / name / "teacher/model.safetensors" for name in (".", "tpe_0", "random_0")]
+    assert len({it.stat().st_mtime_ns for it in taught}) == 1, "trained once, for all searches"
     again = json.loads(emamba(*given, "--json").out)
     assert [it["trials"] for it in again["outcomes"]] == [2, 2]
     assert [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies] == asked

@@ -6,6 +6,7 @@ import torch
 
 from emamba.config import (
     AugmentationConfig,
+    CnnConfig,
     Config,
     CurveConfig,
     DataConfig,
@@ -14,6 +15,7 @@ from emamba.config import (
     QuantizationConfig,
     TeacherConfig,
     TrainingConfig,
+    VitConfig,
 )
 from emamba.data import Dataset, Split, load_dataset
 from emamba.errors import ConfigError
@@ -183,13 +185,32 @@ def test_a_donor_gives_its_knots_to_curves_that_have_as_many(dataset):
     assert not any("silu" in name for name in train(slow, dataset, donor=learned.state_dict())[0].state_dict())
 
 
-def test_the_device_is_that_of_the_recipe():
-    found = torch.cuda.is_available()
+@pytest.mark.parametrize("found", [False, True])
+def test_the_device_is_that_of_the_recipe(found, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
     assert device_of(TrainingConfig(device="cpu")).type == "cpu"
     assert device_of(TrainingConfig()).type == ("cuda" if found else "cpu")
-    if not found:
-        with pytest.raises(ConfigError, match="PyTorch finds no GPU"):
-            device_of(TrainingConfig(device="cuda"))
+    if found:
+        assert device_of(TrainingConfig(device="cuda")).type == "cuda"
+        return
+    with pytest.raises(ConfigError, match="PyTorch finds no GPU"):
+        device_of(TrainingConfig(device="cuda"))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LstmConfig(kind="lstm", d_model=8),
+        VitConfig(kind="vit", d_model=8, blocks=1, heads=2),
+        CnnConfig(kind="cnn", channels=(4, 4), pool_after=(1,), dense=(8,), dropout=0.5),
+        with_learned_knots(config()).model,
+    ],
+    ids=lambda model: model.kind,
+)
+def test_every_network_trains_to_the_same_bits_where_there_is_a_gpu_too(dataset, model):
+    chosen = config(epochs=1).model_copy(update={"model": model})
+    first, second = (train(chosen, dataset)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_the_network_comes_back_to_the_cpu_and_the_teacher_may_stay(dataset):

@@ -19,7 +19,7 @@ from typing import Any
 from emamba import flow
 from emamba.config import load_config, seeded
 from emamba.data import Task, dataset_of, evenly
-from emamba.errors import ConfigError
+from emamba.errors import ConfigError, ToolError
 from emamba.flow import SILENT, Listener
 from emamba.graph import load
 from emamba.report.scores import MEASURES
@@ -30,6 +30,7 @@ from emamba.search.measures import costs
 
 COST = "multiplier_cycles"
 CHANCE: Sampler = "random"
+_LABEL = "trainings of the preset, and searches"
 SHARE = 0.5  # of the paper's cost: what a point may have at most that dominates it
 
 
@@ -105,6 +106,7 @@ def prove(
     target = TARGETS.get(space.name)
     if target is None:
         raise ConfigError(f"there is no preset of the paper for {space.name}", f"there is for: {', '.join(TARGETS)}")
+    folder, data_dir = folder.absolute(), data_dir and data_dir.absolute()  # processes begin elsewhere
     methods = list(dict.fromkeys((*samplers, CHANCE)))
     flow.teacher(folder, space.recipe, listener.progress, data_dir)  # once, for all searches
     asked: list[Any] = [(_preset, target, seed) for seed in range(seeds)]
@@ -113,7 +115,7 @@ def prove(
         [(it, space, folder, data_dir, *more) for it, *more in asked], seeds, workers, listener
     )
     best, cost = min(loss for loss, _ in presets), presets[0][1]
-    task, outcomes = dataset_of(space.recipe, data_dir).task, []
+    task, outcomes = searches[0].task, []
     for seed in range(seeds):
         found = dict(zip(methods, searches[seed * len(methods) :], strict=False))
         outcomes += compared(found, seed, best, (target.loss, cost))
@@ -183,12 +185,18 @@ def _at_once(
 ) -> tuple[list[tuple[float, float]], list[Found]]:
     """What the functions in `asked` give for what follows each: of the first `presets`, and of the searches."""
     from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    pool = Parallel(workers or cpu_count(), return_as="generator")
+    pool = Parallel(min(workers or cpu_count(), len(asked)), batch_size=1, return_as="generator")  # pyright: ignore[reportArgumentType]
     done: list[Any] = []
-    for it in pool(delayed(function)(*given) for function, *given in asked):
-        done.append(it)
-        listener.progress(len(done), len(asked), "trainings of the preset, and searches")
+    listener.progress(0, len(asked), _LABEL)
+    try:
+        for it in pool(delayed(function)(*given) for function, *given in asked):
+            done.append(it)
+            listener.progress(len(done), len(asked), _LABEL)
+    except TerminatedWorkerError as error:
+        fact = "a search was ended from outside, often for lack of memory"
+        raise ToolError(fact, "give fewer --workers; the same command goes on") from error
     return done[:presets], done[presets:]
 
 

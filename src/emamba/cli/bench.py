@@ -22,7 +22,7 @@ verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what o
 def _scan(
     rounds: Annotated[int, typer.Option(min=1, help="Measurements, of which the median counts.")] = 5,
     limit: Annotated[int, typer.Option(min=1, help="Seconds after which a package is given up.")] = 60,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, or cuda, which needs a PyTorch for GPUs.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """The selective scan, forward and backward, against mambapy's and transformers'."""

@@ -195,7 +195,8 @@ class _Scan(torch.autograd.Function):
         kept = x.new_empty(batch, ceil(time / _TOKENS), *a.shape)
         y, last = torch.empty_like(x), torch.empty_like(state)
         operands = (x, delta, b, c, a, skip, *segments, state, y, kept, last)
-        _scan[_grid(x)](*operands, time, channels, *_sizes(a, segments), **_tile(a))
+        with torch.cuda.device_of(x):
+            _scan[_grid(x)](*operands, time, channels, *_sizes(a, segments), **_tile(a))
         ctx.save_for_backward(*tensors, kept)
         ctx.mark_non_differentiable(last)
         return y, last
@@ -215,7 +216,8 @@ class _Scan(torch.autograd.Function):
         outputs = (to_x, to_delta, to_b, to_c, to_a, to_skip, to_state, to_lines)
         states, pieces = _sizes(a, segments)
         sizes = (time, channels, states, pieces, learned, _padded(pieces))
-        _scan_gradients[batch, groups](*inputs, *outputs, *sizes, **_tile(a))
+        with torch.cuda.device_of(x):
+            _scan_gradients[batch, groups](*inputs, *outputs, *sizes, **_tile(a))
         found = (to_x, to_delta, to_b.sum(0), to_c.sum(0), -to_a.sum(0).T, to_skip.sum(0), to_state)
         return *found, None, *(to_lines.sum((0, 1)) if learned else (None, None))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -68,14 +66,14 @@ class Segmented(nn.Module):
     """A function of straight segments; the gradient is the slope of the piece."""
 
     @property
-    @abstractmethod
     def segments(self) -> Segments:
         """The segments as they are now."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def lines(self) -> Lines:
         """The segments as tensors, with gradients to the parameters if there are any."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x), element by element."""
@@ -148,7 +146,7 @@ class Learned(Segmented):
     @property
     def segments(self) -> Segments:
         """As the parameters are now."""
-        return Segments(*(it.detach().double().numpy() for it in self.lines))
+        return Segments(*(it.detach().double().cpu().numpy() for it in self.lines))
 
 
 def _between(ends: Tensor, inner: Tensor) -> Tensor:

@@ -37,8 +37,8 @@ def selective_scan(
         h = exp(-delta * rate) * h + delta * x * b;    y = sum_n c[n] * h[n] + skip * x
 
     float32 with an `exp` of `model.layers` goes through fused kernels: on the CPU on `torch.get_num_threads()`
-    threads, where the result is the same bytes for any number, and on a GPU (CUDA, ROCm) where Triton is installed, as
-    it is with PyTorch for them. All else goes through `scanned_states`.
+    threads, where the result is the same bytes for any number, and on a GPU where Triton is installed, as it is with
+    a PyTorch for CUDA. All else goes through `scanned_states`.
     """
     segments = exp.lines if isinstance(exp, Segmented) else 3 * (x.new_empty(0),)
     tensors = (x, delta, b, c, rate, skip, state, *segments)

@@ -89,7 +89,7 @@ def _ray(cluster: str, workers: int) -> Iterator[Engine]:
 
 
 def _has_token() -> bool:
-    """Whether a token for Ray lies where Ray looks for it (`ray get-auth-token`)."""
+    """Whether a token lies where Ray looks for it (`ray get-auth-token`), which it does not for `ray://` by itself."""
     named = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     return named or (Path.home() / ".ray" / "auth_token").is_file()
 

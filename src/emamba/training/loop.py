@@ -130,10 +130,10 @@ class _Run:
 
 @contextmanager
 def reproducible(seed: int, threads: int = 1) -> Iterator[None]:
-    """Seeded, deterministic, on so many threads; PyTorch is left as it was found."""
+    """Seeded, deterministic, on so many threads; PyTorch is left as it was found, but for cuBLAS's workspace."""
     strict = torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic, and refused
-    with torch.random.fork_rng(devices=[]), on_threads(threads):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), on_threads(threads):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         try:

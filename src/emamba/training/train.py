@@ -30,27 +30,29 @@ def train(
     """A network trained on `dataset.train` as `config` says, and how it went.
 
     It learns from the targets and, if there is a `teacher`, from what that makes of the same images. It starts from
-    the tensors of `donor`, if there is one, where names and shapes are its own, and at random elsewhere.
+    the tensors of `donor`, if there is one, where names and shapes are its own, and at random elsewhere. The network
+    of `teacher` stays on the device that `config` says, the result comes back to the CPU.
     The same seed gives the same bytes on the same machine, even if the run was killed in between and
     `memory` is where the earlier one remembered. TrainingError if the loss diverges,
     ConfigError if the recipe does not fit the data.
     """
     check_augmentation(config.training.augmentation, dataset.task)
-    if config.training.teacher.unlabelled:
-        dataset = with_unlabelled(dataset, teacher)
     device = device_of(config.training)
     with reproducible(config.training.seed, config.training.threads):
+        if teacher is not None:
+            teacher.network.to(device)
+        if config.training.teacher.unlabelled:
+            dataset = with_unlabelled(dataset, teacher)
         model = untrained(config, dataset)
         inherit(model, donor or {})
-        for network in (model, *(() if teacher is None else (teacher.network,))):
-            network.to(device)
+        model.to(device)
 
         def measure(found: nn.Module) -> float:
             return evaluate(found, dataset.validation, dataset.task, config.data)
 
         measured = measure if len(dataset.validation) else None
         taught_by = () if teacher is None else (weights_hash(teacher.network.state_dict()),)
-        key = training_key(config, dataset, *taught_by, *(() if donor is None else (weights_hash(donor),)))
+        key = training_key(config, dataset, device.type, *taught_by, *(() if donor is None else (weights_hash(donor),)))
         how = Fit("train", progress, measured, memory, key)
         objective = taught(model, config, dataset, teacher)
         history = fit(model, objective, dataset.train, config.training, how)
