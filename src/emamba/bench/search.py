@@ -42,9 +42,8 @@ class Target:
     loss: float
 
 
-TARGETS = {  # 90 %, 80 %, 10 cm
+TARGETS = {  # 90 %, 10 cm
     "digits": Target("digits_paper", 0.1),
-    "fashion_fast": Target("fashion_paper", 0.2),
     "mars": Target("mars_paper", 0.1),
     "mars_fast": Target("mars_paper", 0.1),
 }
