@@ -24,6 +24,7 @@ integration report flow search fuzz bench cli""".split()  # noqa: SIM905 - a lis
 NARROWER = {"fixed": set(), "curve": {"fixed"}, "graph": {"errors", "files", "fixed", "curve"}}
 HOMES = {
     "torch": {"model", "training", "quantization", "bench"},
+    "triton": {"model"},
     "mambapy": {"bench"},
     "transformers": {"bench"},
     "numba": {"compiled", "model"},

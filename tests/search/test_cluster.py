@@ -12,9 +12,9 @@ import pytest
 import search_space
 from emamba.errors import ConfigError, ToolError
 from emamba.search import Means, load_space, search
-from emamba.search.cluster import engine
+from emamba.search.cluster import at_once, engine
 from emamba.search.study import Plan, open_study
-from search_space import die_once, wait_for, write_space
+from search_space import die, die_once, wait_for, write_space
 
 module = import_module("emamba.search.search")  # the function of that name hides it
 pytestmark = pytest.mark.xdist_group("cluster")  # one Ray on a machine is enough
@@ -165,6 +165,18 @@ def test_without_a_cluster_workers_are_processes_of_this_machine():
     assert entered("", 3).local
     assert (entered("", 3).backend, entered("", 3).workers) == ("loky", 3)
     assert entered("").workers >= 1
+
+
+def test_calls_at_once_give_their_results_in_order():
+    told = []
+    assert at_once([(pow, base, 2) for base in range(5)], 2, told.append) == [0, 1, 4, 9, 16]
+    assert told == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_process_that_is_ended_from_outside_has_a_hint():
+    with pytest.raises(ToolError, match="ended from outside") as ended:
+        at_once([(die, None, 0), (pow, 2, 2)], 2, lambda ended: None)
+    assert "--workers" in ended.value.hint
 
 
 @pytest.mark.parametrize("cluster", ["spark", "http://host:80", "ray://", "tcp://host", "tcp://host:port", "host:8786"])

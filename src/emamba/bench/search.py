@@ -19,18 +19,17 @@ from typing import Any
 from emamba import flow
 from emamba.config import load_config, seeded
 from emamba.data import Task, dataset_of, evenly
-from emamba.errors import ConfigError, ToolError
+from emamba.errors import ConfigError
 from emamba.flow import SILENT, Listener
 from emamba.graph import load
 from emamba.report.scores import MEASURES
-from emamba.search import SAMPLERS, Found, Means, Sampler, Space, Trial, hypervolume, pareto, search
+from emamba.search import SAMPLERS, Found, Means, Sampler, Space, Trial, at_once, hypervolume, pareto, search
 from emamba.search.evaluation import loss, score
 from emamba.search.found import recipe_name
 from emamba.search.measures import costs
 
 COST = "multiplier_cycles"
 CHANCE: Sampler = "random"
-_LABEL = "trainings of the preset, and searches"
 SHARE = 0.5  # of the paper's cost: what a point may have at most that dominates it
 
 
@@ -110,9 +109,12 @@ def prove(
     flow.teacher(folder, space.recipe, listener.progress, data_dir)  # once, for all searches
     asked: list[Any] = [(_preset, target, seed) for seed in range(seeds)]
     asked += [(_searched, trials, seed, sampler) for seed in range(seeds) for sampler in methods]
-    presets, searches = _at_once(
-        [(it, space, folder, data_dir, *more) for it, *more in asked], seeds, workers, listener
+    calls = [(it, space, folder, data_dir, *more) for it, *more in asked]
+    done = at_once(
+        calls, workers, lambda ended: listener.progress(ended, len(calls), "trainings of the preset, searches")
     )
+    presets: list[tuple[float, float]] = done[:seeds]
+    searches: list[Found] = done[seeds:]
     best, cost = min(loss for loss, _ in presets), presets[0][1]
     task, outcomes = searches[0].task, []
     for seed in range(seeds):
@@ -177,26 +179,6 @@ def to_json(found: Proof) -> dict[str, Any]:
     """The table for machines."""
     rows = [{**asdict(it), "dominates": it.dominates} for it in found.outcomes]
     return {**asdict(found), "outcomes": rows}
-
-
-def _at_once(
-    asked: Sequence[tuple[Any, ...]], presets: int, workers: int, listener: Listener
-) -> tuple[list[tuple[float, float]], list[Found]]:
-    """What the functions in `asked` give for what follows each: of the first `presets`, and of the searches."""
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    pool = Parallel(min(workers or cpu_count(), len(asked)), batch_size=1, return_as="generator")  # pyright: ignore[reportArgumentType]
-    done: list[Any] = []
-    listener.progress(0, len(asked), _LABEL)
-    try:
-        for it in pool(delayed(function)(*given) for function, *given in asked):
-            done.append(it)
-            listener.progress(len(done), len(asked), _LABEL)
-    except TerminatedWorkerError as error:
-        fact = "a search was ended from outside, often for lack of memory"
-        raise ToolError(fact, "give fewer --workers; the same command goes on") from error
-    return done[:presets], done[presets:]
 
 
 def _searched(space: Space, folder: Path, data_dir: Path | None, trials: int, seed: int, sampler: Sampler) -> Found:

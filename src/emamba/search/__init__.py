@@ -1,5 +1,6 @@
 """Architecture and approximation search: accuracy of the integers against the cost of the hardware."""
 
+from emamba.search.cluster import at_once
 from emamba.search.found import Found, row, summary, table
 from emamba.search.front import hypervolume, pareto, values
 from emamba.search.measures import COSTS, Constraint, constraints
@@ -16,6 +17,7 @@ __all__ = [
     "Sampler",
     "Space",
     "Trial",
+    "at_once",
     "constraints",
     "hypervolume",
     "load_space",

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -59,6 +59,28 @@ def engine(cluster: str, workers: int) -> Iterator[Engine]:
             raise ToolError(f"{cluster} needs {package}, which is not installed", f"pip install 'emamba[{kind}]'")
     with _ray(cluster, workers) if kind == "ray" else _dask(cluster, workers) as found:
         yield found
+
+
+def at_once(calls: Sequence[tuple[Any, ...]], workers: int, tell: Callable[[int], None]) -> list[Any]:
+    """What the functions in `calls` give for the arguments behind each, in processes of this machine.
+
+    `workers` (0: one a core) run at once; `tell` hears how many have ended. ToolError if one was ended from outside.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    count = min(workers or len(os.sched_getaffinity(0)), len(calls))
+    pool = Parallel(count, batch_size=1, return_as="generator")  # pyright: ignore[reportArgumentType]
+    done: list[Any] = []
+    tell(0)
+    try:
+        for result in pool(delayed(function)(*given) for function, *given in calls):
+            done.append(result)
+            tell(len(done))
+    except TerminatedWorkerError as error:
+        fact = "a worker was ended from outside, often for lack of memory"
+        raise ToolError(fact, "give fewer --workers; the same command goes on") from error
+    return done
 
 
 @contextmanager
