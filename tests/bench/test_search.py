@@ -97,7 +97,7 @@ def test_every_target_is_a_recipe_of_the_data_of_a_space_of_the_package():
 
 
 def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba, tmp_path, monkeypatch):
-    (tmp_path / "master.toml").write_text(TOY)
+    (tmp_path / "master.toml").write_text("training.epochs = 1\n" + TOY)
     told = f'training = {{ validation = "trains", epochs = 1, teacher.recipe = "{tmp_path / "master.toml"}" }}\n'
     path = write_space(tmp_path, recipe=told + TOY)
     monkeypatch.setattr(bench, "TARGETS", {"small": bench.Target(str(tmp_path / "toy.toml"), 1.0)})
