@@ -12,7 +12,7 @@ import pytest
 import search_space
 from emamba.errors import ConfigError, ToolError
 from emamba.search import Means, load_space, search
-from emamba.search.cluster import at_once, engine
+from emamba.search.cluster import _refused, at_once, engine
 from emamba.search.study import Plan, open_study
 from search_space import die, die_once, wait_for, write_space
 
@@ -26,6 +26,7 @@ PATIENCE = {
     "worker_register_timeout_seconds": "300",
     "health_check_failure_threshold": "60",
     "memory_monitor_refresh_ms": "0",
+    "CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "240",
 }
 
 
@@ -105,9 +106,9 @@ def free_port():
                 return port
 
 
-def tool(*arguments, **how):
+def tool(*arguments, check=True, **how):
     """A command of a package that is installed beside Python."""
-    return subprocess.run([str(Path(sys.executable).parent / arguments[0]), *arguments[1:]], check=True, **how)
+    return subprocess.run([str(Path(sys.executable).parent / arguments[0]), *arguments[1:]], check=check, **how)
 
 
 @contextmanager
@@ -135,7 +136,13 @@ def searched(tmp_path, cluster, environment):
     """What the trials of a search by two workers on `cluster` ended as."""
     path, folder = write_space(tmp_path), tmp_path / "run"
     given = ("emamba", "search", path, "--cluster", cluster, "--trials", "3", "--sampler", "random", "--run", folder)
-    tool(*map(str, given), env=environment, timeout=300)
+    for _ in range(3):
+        ended = tool(*map(str, given), check=False, env=environment, timeout=300, capture_output=True, text=True)
+        if "Initialization failure from server" not in ended.stderr:  # of Ray, that has no time for its own processes
+            break
+    else:
+        pytest.skip(f"Ray's server does not serve here: {ended.stderr}")
+    assert ended.returncode == 0, ended.stderr
     return {it.state.name for it in states(load_space(path), folder)}
 
 
@@ -190,6 +197,11 @@ def test_what_is_no_address_of_a_cluster_is_refused(cluster):
 def test_an_address_where_nothing_answers_is_refused(scheme):
     with pytest.raises(ConfigError, match=rf"{scheme}://127.0.0.1:1 does not answer: .*refused"):
         entered(f"{scheme}://127.0.0.1:1")
+
+
+def test_a_refusal_says_what_a_server_said_last():
+    refused = _refused("ray://host:1", ConnectionError("Initialization failure from server:\nTraceback:\n  No.\n"))
+    assert "does not answer: Initialization failure from server: No." in refused.message
 
 
 def test_an_address_where_no_scheduler_answers_is_refused(monkeypatch):
