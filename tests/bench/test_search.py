@@ -1,6 +1,7 @@
 """The proof that a search pays: what is compared, what dominates, and that a second call does nothing again."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from emamba.search.study import Plan, open_study
 from search_space import write_space
 from toy import TOY
 
+TUNED = 1  # epochs of fine-tuning of a whole trial
 PLACE = {"model.d_model": 0, "convolution": 0}
 
 
@@ -31,14 +33,13 @@ def found(tmp_path):
 
 
 def outcome(found, paper):
-    (it,) = bench.compared({"tpe": found}, 1, paper, (0.1, 100))
-    return it
+    return bench.outcome(found, "tpe", 1, paper, (0.1, 100))
 
 
 def test_the_point_is_the_cheapest_of_the_front_that_is_as_good_as_the_paper(found):
     it = outcome(found, 0.03)
     assert (it.recipe, it.validation, it.ratio, it.dominates) == ("toy_2", 0.97, 0.4, True)
-    assert (it.seed, it.sampler, it.trials, it.whole, it.epochs) == (1, "tpe", 5, 4, 1 + 4 * (1 + 2))
+    assert (it.seed, it.method, it.trials, it.whole, it.epochs) == (1, "tpe", 5, 4, 1 + 4 * (1 + 2 + TUNED))
 
 
 def test_a_point_that_costs_more_than_half_does_not_dominate_and_without_one_there_is_none(found):
@@ -55,29 +56,27 @@ def test_the_hypervolume_is_a_share_of_the_area_up_to_the_reference(found):
     assert outcome(replace(found, front=()), 0.01).hypervolume == 0
 
 
-def test_at_equal_epochs_later_trials_of_those_that_trained_longer_do_not_count(found):
-    fewer = replace(found, trials=found.trials[:3], front=tuple(pareto(found.trials[:3], (bench.COST,))))
-    tpe, chance = bench.compared({"tpe": found, "random": fewer}, 0, 0.03, (0.1, 100))
-    assert (tpe.epochs, chance.epochs) == (13, 7)
-    assert tpe.early == chance.early == chance.hypervolume < tpe.hypervolume
+def test_chance_trains_whole_networks_for_as_many_epochs_as_the_longest_search(found):
+    fewer = replace(found, trials=found.trials[:3])
+    assert bench._fair([fewer, found]) == math.ceil((1 + 4 * (1 + 2 + TUNED)) / (2 + TUNED)) == 6
+    assert bench._fair([fewer]) == math.ceil((1 + 2 * (1 + 2 + TUNED)) / (2 + TUNED)) == 3
 
 
 def test_the_table_and_the_summary_say_who_is_ahead(found):
-    found = {"tpe": found, "random": replace(found, trials=found.trials[:2], front=found.front[:1])}
-    outcomes = tuple(bench.compared(found, 0, 0.03, (0.1, 100)))
-    proof = bench.Proof("small", "classification", bench.Target("toy_paper", 0.1), (0.97, 0.95), 100.0, outcomes)
-    head, tpe, chance = bench.table(proof)
+    chance = replace(found, trials=found.trials[:2], front=found.front[:1])
+    asked = ("toy", bench.Target("toy_paper", 0.1), [(0.03, 100.0), (0.05, 100.0)])
+    proof = bench.proof(*asked, [{"tpe": found, bench.CHANCE: chance}])
+    head, tpe, drawn = bench.table(proof)
     assert head[-2:] == ("Accuracy", "cost")
-    assert tpe == ("0", "tpe", "5", "4", "13", "0.585", "0.320", "toy_2", "97.00 %", "0.40")
-    assert chance == ("0", "random", "2", "1", "4", "0.320", "0.320", "none", "-", "-")
+    assert tpe == ("0", "tpe", "5", "4", "17", "0.585", "toy_2", "97.00 %", "0.40")
+    assert drawn == ("0", "chance", "2", "1", "5", "0.320", "none", "-", "-")
     lines = bench.summary(proof)
     assert lines[0].startswith("toy_paper: 97.00 %, 95.00 % (validation")
     assert "90.00 % at 100" in lines[1]
     assert lines[3] == (
-        "tpe: mean hypervolume 0.585, 0.320 at equal epochs, ahead of chance with 1 and 0 of 1 seeds; "
-        "1 of 1 fronts dominate toy_paper"
+        "tpe: mean hypervolume 0.585, ahead of chance with 1 of 1 seeds; 1 of 1 fronts dominate toy_paper"
     )
-    assert lines[4] == "random: mean hypervolume 0.320, 0.320 at equal epochs; 0 of 1 fronts dominate toy_paper"
+    assert lines[4] == "chance: mean hypervolume 0.320; 0 of 1 fronts dominate toy_paper"
     assert [it["dominates"] for it in bench.to_json(proof)["outcomes"]] == [True, False]
 
 
@@ -105,17 +104,25 @@ def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba
     ended = emamba(*given)
     assert ended.code == 0
     head, *rows = ended.out.splitlines()
-    assert re.match(
-        r"seed +method +trials +whole +epochs +hypervolume +at equal epochs +cheapest as good +Accuracy +cost", head
-    )
-    assert [row.split()[:3] for row in rows[:2]] == [["0", "tpe", "2"], ["0", "random", "2"]]
-    studies = [tmp_path / "proof" / name / "study.db" for name in ("tpe_0", "random_0")]
-    plan = Plan(load_space(path))
-    asked = [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies]
-    taught = [tmp_path / "proof" / name / "teacher/model.safetensors" for name in (".", "tpe_0", "random_0")]
+    assert re.match(r"seed +method +trials +whole +epochs +hypervolume +cheapest as good +Accuracy +cost", head)
+    assert [row.split()[:2] for row in rows[:2]] == [["0", "tpe"], ["0", "chance"]]
+    used = [int(row.split()[4]) for row in rows[:2]]
+    assert 0 <= used[1] - used[0] <= 2 + TUNED, "as many epochs, or less than a whole training more"
+    studies = [tmp_path / "proof" / name / "study.db" for name in ("tpe_0", "chance_0")]
+    space = load_space(path)
+    drawn = replace(space, content=space.content.model_copy(update={"epochs": space.content.epochs[-1:]}))
+
+    def count():
+        return [
+            len(open_study(Plan(of), f"sqlite:///{study}").trials)
+            for of, study in zip((space, drawn), studies, strict=True)
+        ]
+
+    asked = count()
+    taught = [tmp_path / "proof" / name / "teacher/model.safetensors" for name in (".", "tpe_0", "chance_0")]
     assert len({it.stat().st_mtime_ns for it in taught}) == 1, "trained once, for all searches"
     again = json.loads(emamba(*given, "--json").out)
-    assert [it["trials"] for it in again["outcomes"]] == [2, 2]
-    assert [len(open_study(plan, f"sqlite:///{study}").trials) for study in studies] == asked
+    assert [it["epochs"] for it in again["outcomes"]] == used
+    assert count() == asked
     assert again["paper"][0] * 40 == pytest.approx(round(again["paper"][0] * 40)), "on the 40 frames of the trials"
     assert emamba("bench", "search", path, "--sampler", "guess").code == 2

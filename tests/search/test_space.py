@@ -31,6 +31,15 @@ def test_numbers_have_neighbours_and_other_choices_have_none(space):
     assert [it.ordered for it in space.dimensions] == [True, False]
 
 
+def test_what_is_set_holds_everywhere(tmp_path):
+    every = '[set]\n"model.expand" = 3\n' + DIMENSIONS
+    found = load_space(write_space(tmp_path, dimensions=every))
+    assert found.recipe.model.expand == found.config({"model.d_model": 0, "convolution": 0}).model.expand == 3
+    assert found.hash != load_space(write_space(tmp_path)).hash
+    with pytest.raises(ConfigError, match=r"small: model.expand = 0: model.expand"):
+        load_space(write_space(tmp_path, dimensions=every.replace("3", "0", 1)))
+
+
 def test_an_illegal_combination_is_refused_with_its_choices(tmp_path):
     more = '\n[[dimension]]\nkey = "model.d_conv"\nchoices = [3, 4]\nreason = "window"\n'
     space = load_space(write_space(tmp_path, dimensions=DIMENSIONS.replace(', "model.d_conv" = 3', "") + more))

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 from emamba.errors import ConfigError
 from emamba.search.measures import constraints
 from emamba.search.space import load_space
-from emamba.search.study import Plan, ask_again, bury, check_against, new_sampler, open_study, trials
-from search_space import write_space
+from emamba.search.study import SAMPLERS, Plan, ask_again, begin, bury, check_against, new_sampler, open_study, trials
+from search_space import DIMENSIONS, write_space
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_a_study_goes_on_where_it_was(plan, storage):
         (0, [0.25], True),
         (1, [0.5], True),
     ]
+
+
+def test_a_study_begins_with_the_recipe_itself_and_that_by_chance_does_not(tmp_path):
+    space = load_space(write_space(tmp_path))
+    assert space.home() == {"model.d_model": 1, "convolution": 0}
+    for number, (sampler, waiting) in enumerate([("tpe", 1), ("gp", 1), ("random", 0)]):
+        study = open_study(Plan(space), f"sqlite:///{tmp_path / f'{number}.db'}")
+        begin(study, space, sampler)
+        begin(study, space, sampler)
+        assert len(study.trials) == waiting
+    begun = open_study(Plan(space), f"sqlite:///{tmp_path / '0.db'}").ask()
+    assert begun.suggest_int("model.d_model", 0, 2) == 1
+
+
+def test_what_no_choice_says_is_drawn_at_home_too(tmp_path):
+    other = DIMENSIONS.replace("[2, 4, 6]", "[2, 6]")
+    assert load_space(write_space(tmp_path, dimensions=other)).home() == {"convolution": 0}
 
 
 def test_places_that_were_illegal_known_or_put_back_are_no_trials(plan, storage):
@@ -138,5 +155,5 @@ def test_objectives_are_costs_each_once():
 
 
 def test_samplers_are_what_they_are_called():
-    kinds = [type(new_sampler(kind, 0)).__name__ for kind in ("tpe", "nsga2", "random")]
-    assert kinds == ["TPESampler", "NSGAIISampler", "RandomSampler"]
+    kinds = [type(new_sampler(kind, 0)).__name__ for kind in SAMPLERS]
+    assert kinds == ["TPESampler", "GPSampler", "NSGAIISampler", "RandomSampler"]

@@ -1,17 +1,17 @@
 """Whether a search pays: its fronts beside those of chance at equal cost, and beside the network of the paper.
 
-Each method searches the same space with the same objectives, rungs and number of trials. Each search is one process, so
-that a seed gives the same trials again; several run at once. A method whose trials climb higher trains longer with as
-many of them, so fronts are also compared when both have trained for as many epochs. Only validation frames are seen.
+Chance draws places of the same space and trains each of them whole, until it has trained for as many epochs as the
+longest search of its seed (Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", 2012). Rungs, tensors
+that are inherited, and a place to begin are what a search has more. Each search is one process, so that a seed gives
+the same trials again; several run at once. Only validation frames are seen.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import accumulate
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil, inf
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,13 +23,13 @@ from emamba.errors import ConfigError
 from emamba.flow import SILENT, Listener
 from emamba.graph import load
 from emamba.report.scores import MEASURES
-from emamba.search import SAMPLERS, Found, Means, Sampler, Space, Trial, at_once, hypervolume, pareto, search
+from emamba.search import Found, Means, Sampler, Space, Trial, at_once, hypervolume, search
 from emamba.search.evaluation import loss, score
 from emamba.search.found import recipe_name
 from emamba.search.measures import costs
 
 COST = "multiplier_cycles"
-CHANCE: Sampler = "random"
+CHANCE = "chance"
 SHARE = 0.5  # of the paper's cost: what a point may have at most that dominates it
 
 
@@ -52,18 +52,16 @@ TARGETS = {  # 90 %, 10 cm
 class Outcome:
     """A search, and the cheapest point of its front that is as accurate as the paper's preset (None: there is none).
 
-    `epochs` are those that its trials were trained for. `hypervolume` is the share of the area up to the reference that
-    the front rules, `early` that of the trials that ended before any method of the seed had used up its epochs. `ratio`
-    is the cost of the point over that of the preset.
+    `epochs` are those that its trials were trained and fine-tuned for. `hypervolume` is the share of the area up to the
+    reference that the front rules. `ratio` is the cost of the point over that of the preset.
     """
 
     seed: int
-    sampler: Sampler
+    method: str
     trials: int
     whole: int
     epochs: int
     hypervolume: float
-    early: float
     recipe: str | None
     validation: float | None
     ratio: float | None
@@ -105,48 +103,46 @@ def prove(
     if target is None:
         raise ConfigError(f"there is no preset of the paper for {space.name}", f"there is for: {', '.join(TARGETS)}")
     folder, data_dir = folder.absolute(), data_dir and data_dir.absolute()  # processes begin elsewhere
-    methods = list(dict.fromkeys((*samplers, CHANCE)))
     flow.teacher(folder, space.recipe, listener.progress, data_dir)  # once, for all searches
+
+    def run(calls: Sequence[tuple[Any, ...]], what: str) -> list[Any]:
+        asked = [(function, space, folder, data_dir, *given) for function, *given in calls]
+        return at_once(asked, workers, lambda ended: listener.progress(ended, len(calls), what))
+
     asked: list[Any] = [(_preset, target, seed) for seed in range(seeds)]
-    asked += [(_searched, trials, seed, sampler) for seed in range(seeds) for sampler in methods]
-    calls = [(it, space, folder, data_dir, *more) for it, *more in asked]
-    done = at_once(
-        calls, workers, lambda ended: listener.progress(ended, len(calls), "trainings of the preset, searches")
-    )
+    asked += [(_searched, sampler, trials, seed) for sampler in samplers for seed in range(seeds)]
+    done = run(asked, "trainings of the preset, searches")
     presets: list[tuple[float, float]] = done[:seeds]
-    searches: list[Found] = done[seeds:]
-    best, cost = min(loss for loss, _ in presets), presets[0][1]
-    task, outcomes = searches[0].task, []
-    for seed in range(seeds):
-        found = dict(zip(methods, searches[seed * len(methods) :], strict=False))
-        outcomes += compared(found, seed, best, (target.loss, cost))
-    paper = tuple(score(task, loss) for loss, _ in presets)
-    return Proof(space.name, task, target, paper, cost, tuple(outcomes))
+    found = [dict[str, Found](zip(samplers, done[seeds + seed :: seeds], strict=True)) for seed in range(seeds)]
+    drawn = run([(_drawn, _fair(it.values()), seed) for seed, it in enumerate(found)], "chance")
+    for it, chance in zip(found, drawn, strict=True):
+        it[CHANCE] = chance
+    return proof(space.name, target, presets, found)
 
 
-def compared(
-    found: Mapping[Sampler, Found], seed: int, paper: float, reference: tuple[float, float]
-) -> Iterator[Outcome]:
-    """What each method found with `seed`; the paper's preset has the loss `paper` and the cost of `reference`."""
-    budget = min(sum(_epochs(it)) for it in found.values())
-    for sampler, it in found.items():
-        yield _outcome(it, sampler, seed, paper, reference, budget)
+def proof(
+    space: str, target: Target, presets: Sequence[tuple[float, float]], found: Sequence[Mapping[str, Found]]
+) -> Proof:
+    """What each method found with each seed, beside the losses of the paper's preset and its cost."""
+    task, cost, best = found[0][CHANCE].task, presets[0][1], min(loss for loss, _ in presets)
+    outcomes = [
+        outcome(it, method, seed, best, (target.loss, cost))
+        for seed, methods in enumerate(found)
+        for method, it in methods.items()
+    ]
+    return Proof(space, task, target, tuple(score(task, loss) for loss, _ in presets), cost, tuple(outcomes))
 
 
-def _outcome(
-    found: Found, sampler: Sampler, seed: int, paper: float, reference: tuple[float, float], budget: int
-) -> Outcome:
-    epochs = _epochs(found)
-    early = [trial for trial, used in zip(found.trials, accumulate(epochs), strict=True) if used <= budget]
+def outcome(found: Found, method: str, seed: int, paper: float, reference: tuple[float, float]) -> Outcome:
+    """What `method` found with `seed`; the paper's preset has the loss `paper` and the cost of `reference`."""
     point = next((trial for trial in found.front if trial.losses[-1] <= paper), None)  # the front is cheapest first
     return Outcome(
         seed,
-        sampler,
+        method,
         trials=len(found.trials),
         whole=sum(trial.whole for trial in found.trials),
-        epochs=sum(epochs),
+        epochs=_epochs(found),
         hypervolume=_ruled(found.front, reference),
-        early=_ruled(pareto(early, (COST,)), reference),
         recipe=point and recipe_name(found, point),
         validation=point and score(found.task, point.losses[-1]),
         ratio=point and point.costs[COST] / reference[1],
@@ -156,7 +152,7 @@ def _outcome(
 def table(found: Proof) -> list[tuple[str, ...]]:
     """A row for each search."""
     measure = MEASURES[found.task]
-    head = ("seed", "method", "trials", "whole", "epochs", "hypervolume", "at equal epochs")
+    head = ("seed", "method", "trials", "whole", "epochs", "hypervolume")
     point = ("cheapest as good", measure.name, "cost")
     return [(*head, *point), *(_row(it, found.task) for it in found.outcomes)]
 
@@ -171,7 +167,7 @@ def summary(found: Proof) -> list[str]:
         f"{found.cost:,.0f} multipliers x cycles",
         f"hypervolume: share of the area between {corner} at {found.cost:,.0f}, and no loss at no cost",
         f"cost: multipliers x cycles over those of {target.recipe}; a point dominates it at {SHARE:g} or less",
-        *(_line(found, sampler) for sampler in SAMPLERS if any(it.sampler == sampler for it in found.outcomes)),
+        *(_line(found, method) for method in dict.fromkeys(it.method for it in found.outcomes)),
     ]
 
 
@@ -181,12 +177,24 @@ def to_json(found: Proof) -> dict[str, Any]:
     return {**asdict(found), "outcomes": rows}
 
 
-def _searched(space: Space, folder: Path, data_dir: Path | None, trials: int, seed: int, sampler: Sampler) -> Found:
+def _searched(space: Space, folder: Path, data_dir: Path | None, sampler: Sampler, trials: int, seed: int) -> Found:
     """A search that has the teacher of all."""
-    run = folder / f"{sampler}_{seed}"
+    return _with_teacher(
+        space, folder, data_dir, f"{sampler}_{seed}", Means(inf, trials, 1, sampler=sampler, seed=seed)
+    )
+
+
+def _drawn(space: Space, folder: Path, data_dir: Path | None, trials: int, seed: int) -> Found:
+    """Places drawn at random, each trained whole."""
+    whole = space.content.model_copy(update={"epochs": space.content.epochs[-1:]})
+    means = Means(inf, trials, 1, sampler="random", seed=seed)
+    return _with_teacher(replace(space, content=whole), folder, data_dir, f"{CHANCE}_{seed}", means)
+
+
+def _with_teacher(space: Space, folder: Path, data_dir: Path | None, name: str, means: Means) -> Found:
     if (folder / "teacher").is_dir():
-        shutil.copytree(folder / "teacher", run / "teacher", dirs_exist_ok=True)
-    return search(space, run, (COST,), (), Means(inf, trials, workers=1, sampler=sampler, seed=seed), SILENT, data_dir)
+        shutil.copytree(folder / "teacher", folder / name / "teacher", dirs_exist_ok=True)
+    return search(space, folder / name, (COST,), (), means, SILENT, data_dir)
 
 
 def _preset(space: Space, folder: Path, data_dir: Path | None, target: Target, seed: int) -> tuple[float, float]:
@@ -203,9 +211,19 @@ def _preset(space: Space, folder: Path, data_dir: Path | None, target: Target, s
     return loss(dataset.task, measured), costs(graph, config)[COST]
 
 
-def _epochs(found: Found) -> list[int]:
-    """For how many epochs each trial was trained, over all its rungs."""
-    return [sum(found.plan.space.content.epochs[: len(trial.losses)]) for trial in found.trials]
+def _fair(found: Iterable[Found]) -> int:
+    """How many whole trainings take as many epochs as the longest of these searches, or a little more."""
+    searches = list(found)
+    space = searches[0].plan.space
+    once = space.content.epochs[-1] + space.recipe.quantization.finetune_epochs
+    return ceil(max(map(_epochs, searches)) / once)
+
+
+def _epochs(found: Found) -> int:
+    """For how many epochs all trials were trained, over all their rungs, and fine-tuned."""
+    space = found.plan.space
+    trained = sum(sum(space.content.epochs[: len(trial.losses)]) for trial in found.trials)
+    return trained + space.recipe.quantization.finetune_epochs * sum(trial.whole for trial in found.trials)
 
 
 def _ruled(front: Sequence[Trial], reference: tuple[float, float]) -> float:
@@ -218,16 +236,14 @@ def _row(it: Outcome, task: Task) -> tuple[str, ...]:
     if it.recipe is not None and it.validation is not None and it.ratio is not None:
         point = (it.recipe, MEASURES[task].written(it.validation), f"{it.ratio:.2f}")
     counts = (str(it.trials), str(it.whole), f"{it.epochs:,}")
-    return str(it.seed), it.sampler, *counts, f"{it.hypervolume:.3f}", f"{it.early:.3f}", *point
+    return str(it.seed), it.method, *counts, f"{it.hypervolume:.3f}", *point
 
 
-def _line(found: Proof, sampler: Sampler) -> str:
-    """The means of a method, how often it is ahead, and how often it dominates."""
-    mine = [it for it in found.outcomes if it.sampler == sampler]
-    chance = {it.seed: it for it in found.outcomes if it.sampler == CHANCE}
+def _line(found: Proof, method: str) -> str:
+    """The mean of a method, how often it is ahead, and how often it dominates."""
+    mine = [it for it in found.outcomes if it.method == method]
+    chance = {it.seed: it for it in found.outcomes if it.method == CHANCE}
     ahead = sum(it.hypervolume > chance[it.seed].hypervolume for it in mine)
-    early = sum(it.early > chance[it.seed].early for it in mine)
-    means = f"{mean(it.hypervolume for it in mine):.3f}, {mean(it.early for it in mine):.3f} at equal epochs"
-    versus = "" if sampler == CHANCE else f", ahead of chance with {ahead} and {early} of {len(mine)} seeds"
+    versus = "" if method == CHANCE else f", ahead of chance with {ahead} of {len(mine)} seeds"
     dominant = f"{sum(it.dominates for it in mine)} of {len(mine)} fronts dominate {found.target.recipe}"
-    return f"{sampler}: mean hypervolume {means}{versus}; {dominant}"
+    return f"{method}: mean hypervolume {mean(it.hypervolume for it in mine):.3f}{versus}; {dominant}"

@@ -139,7 +139,7 @@ def _search(
     trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 20,
     seeds: Annotated[int, typer.Option(min=1, help="Searches a method: seeds 0, 1, 2 ...")] = 3,
     sampler: Annotated[
-        list[str] | None, typer.Option(help="tpe or nsga2; may be given several times. [default: tpe]")
+        list[str] | None, typer.Option(help="tpe, gp, nsga2 or random; may be given several times. [default: tpe]")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Searches at once (0: one a core, of all there are).")] = 0,
     run: Annotated[

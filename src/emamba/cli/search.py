@@ -50,7 +50,7 @@ def search(
         str, typer.Option(help="URL of a database that machines share. [default: study.db in DIR]")
     ] = "",
     cluster: Cluster = "",
-    sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="tpe, gp, nsga2 or random.")] = "tpe",
     seed: Annotated[int, typer.Option(min=0, help="Of the sampler.")] = 0,
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="[default: runs/search_<space>]")] = None,
     data_dir: DataDir = None,

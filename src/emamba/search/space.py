@@ -5,6 +5,7 @@ A space is one TOML file:
     recipe = "digits"           # what no dimension names stays as it is there
     epochs = [5, 15, 40]        # of the rungs that a trial climbs; the last is a whole training
     frames = 1000               # validation frames that a trial is measured on, at most
+    set = { "hardware.clock_mhz" = 50.0 }  # what is otherwise than in the recipe everywhere; may be left out
 
     [[dimension]]
     key = "model.d_model"
@@ -61,6 +62,7 @@ class SpaceConfig(Section):
     recipe: str
     epochs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
     frames: Count = 1000
+    set: dict[str, Any] = Field(default_factory=dict)
     dimension: Annotated[tuple[Dimension, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="after")
@@ -93,19 +95,33 @@ class Space:
 
     def config(self, place: Place, epochs: int | None = None) -> Config:
         """The recipe at `place`, trained for `epochs` (the last rung's); ConfigError if there is no such network."""
-        values = self.recipe.model_dump()
-        values["training"]["epochs"] = epochs or self.content.epochs[-1]
-        for key, value in self.chosen(place).items():
-            _set(values, key, value)
-        return validated(Config, values, f"{self.name}: {_written(self.chosen(place))}")
+        chosen = {"training.epochs": epochs or self.content.epochs[-1], **self.chosen(place)}
+        return _changed(self.recipe, chosen, self.name)
 
     def chosen(self, place: Place) -> dict[str, Any]:
-        """Every key that is set at `place`, and its value."""
+        """Every key that is set at `place`, which may name some dimensions only, and its value."""
         found: dict[str, Any] = {}
         for dimension in self.dimensions:
-            choice = dimension.choices[place[dimension.key]]
-            found |= choice if isinstance(choice, dict) else {dimension.key: choice}
+            if dimension.key in place:
+                choice = dimension.choices[place[dimension.key]]
+                found |= choice if isinstance(choice, dict) else {dimension.key: choice}
         return found
+
+    def home(self) -> Place:
+        """The place of the recipe itself, without the dimensions that do not have what it says."""
+        last, found = self.config({}), {}
+        for it in self.dimensions:
+            for number in range(len(it.choices)):
+                if self._is(last, {it.key: number}):
+                    found[it.key] = number
+        return found
+
+    def _is(self, config: Config, place: Place) -> bool:
+        """Whether `place` says what `config` says."""
+        try:
+            return self.config(place) == config
+        except ConfigError:  # no choice for this recipe alone
+            return False
 
 
 def load_space(space: Path | str) -> Space:
@@ -115,7 +131,7 @@ def load_space(space: Path | str) -> Space:
     """
     name, text = _text(space)
     content = parsed(SpaceConfig, text, name)
-    recipe = load_config(content.recipe)
+    recipe = _changed(load_config(content.recipe), content.set, name)
     if not isinstance(recipe.model, MambaConfig):
         raise ConfigError(f"{name}: {recipe.name} is a {recipe.model.kind}", "search a recipe with a mamba network")
     training = recipe.training.model_copy(update={"validation": "measures"})  # or nothing is left to choose by
@@ -171,6 +187,15 @@ def _refused(space: Space, places: Iterable[Place]) -> ConfigError | None:
     return error
 
 
+def _changed(recipe: Config, chosen: Mapping[str, Any], origin: str) -> Config:
+    """`recipe` with the value of each key in `chosen`; ConfigError if it is none then."""
+    values = recipe.model_dump()
+    for key, value in chosen.items():
+        _set(values, key, value)
+    written = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
+    return validated(Config, values, f"{origin}: {written}")
+
+
 def _set(values: dict[str, Any], key: str, value: object) -> None:
     """Puts `value` at the dotted `key`; ConfigError if the recipe has no such key."""
     section, parts = values, key.split(".")
@@ -181,7 +206,3 @@ def _set(values: dict[str, Any], key: str, value: object) -> None:
     if not isinstance(section, dict) or parts[-1] not in section:
         raise ConfigError(f"a recipe has no key {key!r}", "name keys as in a recipe: model.d_model")
     section[parts[-1]] = value
-
-
-def _written(chosen: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())

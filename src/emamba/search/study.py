@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-Sampler = Literal["tpe", "nsga2", "random"]
+Sampler = Literal["tpe", "gp", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+_BY_CHANCE = 8  # trials from which models of losses and costs begin
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _LOCKED_S = 60  # to wait for SQLite while another worker writes
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
@@ -110,16 +111,26 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
 
 
 def new_sampler(kind: Sampler, seed: int) -> BaseSampler:
-    """What proposes places: multi-objective TPE (Ozaki et al. 2022), NSGA-II (Deb et al. 2002), or chance."""
+    """What proposes places: multi-objective TPE (Ozaki et al. 2022), a Gaussian process that expects hypervolume
+    (Ament et al. 2023), NSGA-II (Deb et al. 2002), or chance.
+    """
     from optuna import samplers
 
     match kind:
         case "tpe":
-            return samplers.TPESampler(seed=seed, n_startup_trials=10)
+            return samplers.TPESampler(seed=seed, n_startup_trials=_BY_CHANCE)
+        case "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=_BY_CHANCE)
         case "nsga2":
             return samplers.NSGAIISampler(seed=seed, population_size=10)
         case "random":
             return samplers.RandomSampler(seed=seed)
+
+
+def begin(study: Study, space: Space, sampler: Sampler) -> None:
+    """Lets a new study begin with the recipe itself: its author knew something. Chance knows nothing."""
+    if sampler != "random" and not study.trials:
+        study.enqueue_trial(dict(space.home()))
 
 
 def ask_again(study: Study, trial: FrozenTrial) -> None:
