@@ -65,7 +65,7 @@ def test_weights_decay_and_nothing_else_does(kind):
 
 def test_averaged_weights_are_the_running_mean_of_those_of_the_steps(dataset):
     def fitted(averaging: float) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """The weight before each of three steps, and the weight that counts."""
+        """The weight before each of 30 steps, and the weight that counts."""
         torch.manual_seed(0)
         model, before = nn.Linear(64, 10), []
 
@@ -74,16 +74,17 @@ def test_averaged_weights_are_the_running_mean_of_those_of_the_steps(dataset):
             targets = torch.from_numpy(dataset.train.targets[places])
             return nn.functional.cross_entropy(model(torch.from_numpy(images).flatten(1)), targets)
 
-        choice = TrainingConfig(epochs=1, batch_size=100, averaging=averaging)
+        choice = TrainingConfig(epochs=10, batch_size=100, averaging=averaging)
         fit(model, loss, dataset.train, choice, Fit("train", silent))
         return before, model.weight.detach()
 
     before, last = fitted(0.0)
-    assert len(before) == 3
+    assert len(before) == 30
     expected = before[1]
-    for weight in (before[2], last):
+    for weight in (*before[2:], last):
         expected = 0.8 * expected + 0.2 * weight
     torch.testing.assert_close(fitted(0.8)[1], expected)
+    torch.testing.assert_close(fitted(0.999)[1], fitted(1 - 4 / 30)[1], msg="it looks back over a quarter at most")
 
 
 def test_threads_are_those_of_the_recipe(dataset, monkeypatch):

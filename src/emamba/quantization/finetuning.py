@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,6 @@ from emamba.quantization import streams
 from emamba.quantization.calibration import Scales, by_channel
 from emamba.quantization.lowering import lowered
 from emamba.training import Epoch, Fit, Places, Progress, fit, reproducible, seen, silent, training_key, weights_hash
-
-_SPANS = 4  # averages of weights reach over one in so many parts of all steps
 
 
 def finetune(
@@ -54,23 +51,18 @@ def finetune(
             wanted = teacher(tokens)
         return nn.functional.mse_loss(integer_logits(tuned, scales, choice, tokens), wanted)
 
-    training = _schedule(config, len(dataset.train))
+    training = _schedule(config)
     key = training_key(config, dataset, choice.model_dump_json(), scales.text, weights_hash(model.state_dict()))
     how = Fit("fine-tune", progress, None, memory, key)
     with reproducible(training.seed, training.threads):
         return tuned, fit(tuned, distance, dataset.train, training, how)
 
 
-def _schedule(config: Config, frames: int) -> TrainingConfig:
-    """Training as fine-tuning does it. Weights are averaged over no more than its last quarter, or so.
-
-    An average that reaches further back would be that of the weights it began with.
-    """
-    choice, training = config.quantization, config.training
-    steps = choice.finetune_epochs * ceil(frames / training.batch_size)
-    averaging = min(training.averaging, max(0.0, 1 - _SPANS / steps))
-    changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate, "averaging": averaging}
-    return training.model_copy(update=changes)
+def _schedule(config: Config) -> TrainingConfig:
+    """Training as fine-tuning does it."""
+    choice = config.quantization
+    changes = {"epochs": choice.finetune_epochs, "learning_rate": choice.finetune_learning_rate}
+    return config.training.model_copy(update=changes)
 
 
 def integer_logits(model: Mamba, scales: Scales, config: QuantizationConfig, tokens: Tensor) -> Tensor:

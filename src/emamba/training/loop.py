@@ -22,6 +22,8 @@ from emamba.errors import TrainingError
 from emamba.training.augmentation import augmented
 from emamba.training.memory import recall, remember
 
+_SPANS = 4  # that an average looks back over would fit into a training, at least
+
 Places = NDArray[np.int64]  # in the split that trains: [batch]
 Loss = Callable[[Images, Places], Tensor]  # of images [batch, height, width, channels], changed, and their places
 Measure = Callable[[nn.Module], float]
@@ -76,12 +78,14 @@ class _Run:
         self.batches = math.ceil(len(split) / training.batch_size)
         self.optimizer = _optimizer(model, training)
         self.schedule = OneCycleLR(self.optimizer, training.learning_rate, total_steps=training.epochs * self.batches)
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.averaging))
+        # An average that reached further back would be that of the weights it began with.
+        self.averaging = min(training.averaging, max(0.0, 1 - _SPANS / (training.epochs * self.batches)))
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(self.averaging))
         self.history: list[Epoch] = []
 
     def result(self) -> nn.Module:
         """The model that counts: the average of the weights, if there is one."""
-        return self.average.module if self.training.averaging else self.model
+        return self.average.module if self.averaging else self.model
 
     def pass_over(self, epoch: int) -> float:
         """One epoch of steps; the mean loss. Its random numbers depend on seed and epoch only."""
@@ -104,7 +108,7 @@ class _Run:
         found = _finite(loss, steepness, epoch, self.how.label)
         self.optimizer.step()
         self.schedule.step()
-        if self.training.averaging:
+        if self.averaging:
             self.average.update_parameters(self.model)
         return found
 
