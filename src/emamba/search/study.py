@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Sampler = Literal["tpe", "gp", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-_BY_CHANCE = 8  # trials from which models of losses and costs begin
+_BY_CHANCE = 6  # trials from which models of losses and costs begin
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _LOCKED_S = 60  # to wait for SQLite while another worker writes
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
