@@ -10,6 +10,7 @@ import pytest
 from emamba.bench import search as bench
 from emamba.errors import ConfigError
 from emamba.search import Found, Trial, load_space, pareto
+from emamba.search.space import spaces
 from emamba.search.study import Plan, open_study
 from search_space import write_space
 from toy import TOY
@@ -93,6 +94,11 @@ def test_every_target_is_a_recipe_of_the_data_of_a_space_of_the_package():
         space, paper = load_space(name), load_config(target.recipe)
         assert paper.data.name == space.recipe.data.name
         assert paper.model.silu.knots == "paper"
+
+
+def test_the_help_names_all_spaces_and_all_that_have_a_preset(emamba):
+    assert set(spaces()) <= set(re.findall(r"\w+", emamba("search", "--help").out))
+    assert set(bench.TARGETS) <= set(re.findall(r"\w+", emamba("bench", "search", "--help").out))
 
 
 def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba, tmp_path, monkeypatch):

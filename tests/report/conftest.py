@@ -108,7 +108,9 @@ def cells(results: Results) -> Results:
     powers = tuple(CellPower(name, 0.25, 0.5, 0.0, 0.125) for name in names)
     sums = {kind: sum(getattr(it, kind) for it in areas) for kind in ("logic", "registers", "memory", "gates")}
     whole = sum(sums.values())
-    silicon = Silicon("tiny.lib", "tiny_tt", 0.75, 25.0, 100.0, 1234, whole, None, sums, areas[::-1])
+    silicon = Silicon(
+        "tiny.lib", 100.0, 1234, whole, None, sums, areas[::-1], library="tiny_tt", voltage=0.75, temperature=25.0
+    )
     watts = {"clock": 0.25 * len(names) + 1, "logic": 0.5 * len(names), "memory": 0.0, "leakage": 0.125 * len(names)}
     taken = sum(watts.values())
     power = Power(100.0, 400, 128, taken, watts, 1.0, taken * 4, (*powers, CellPower("clock net", 1.0, 0.0, 0.0, 0.0)))

@@ -9,8 +9,12 @@ from emamba.errors import ArtifactError
 from emamba.report import load_results
 from emamba.report.cells import Macros, Timing
 
-SLOW = Timing(100, 80.0, -2.5, 90.0, "3 fF a sink, assumed", "scan: 3 cells", "tiny_ss", 0.7, 125.0)
-MACROS = Macros("ram", "ram_tt", 0.75, 25.0, 256, 64, False, None, 2, 3, 60_000.0, 30_000.0, None)
+SLOW = Timing(
+    100, 80.0, -2.5, 90.0, "3 fF a sink, assumed", "scan: 3 cells", library="tiny_ss", voltage=0.7, temperature=125.0
+)
+MACROS = Macros(
+    "ram", 256, 64, False, None, 2, 3, 60_000.0, 30_000.0, None, library="ram_tt", voltage=0.75, temperature=25.0
+)
 
 
 def test_corners_are_records_of_the_same_kind(run):

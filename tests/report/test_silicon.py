@@ -73,7 +73,9 @@ def test_other_corners_have_rows_of_their_own():
     assert [label for label, _, _ in found if "0.7 V" in label] == [label, "Power at 0.7 V, 125 C, mW"]
 
 
-RAM = Macros("ram_256x64", "ram_tt", 0.75, 25.0, 256, 64, False, 3.25, 2, 3, 60_000.0, 30_000.0, 12.5)
+RAM = Macros(
+    "ram_256x64", 256, 64, False, 3.25, 2, 3, 60_000.0, 30_000.0, 12.5, library="ram_tt", voltage=0.75, temperature=25.0
+)
 
 
 def test_the_area_with_macros_is_marked_as_an_estimate():

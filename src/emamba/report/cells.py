@@ -5,6 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, kw_only=True)
+class Corner:
+    """The library that something was measured with, and the voltage and temperature that it is for."""
+
+    library: str = ""
+    voltage: float = 0
+    temperature: float = 0
+
+    @property
+    def corner(self) -> str:
+        """Voltage and temperature, as reports say them."""
+        return f"{self.voltage:g} V, {self.temperature:g} C"
+
+
 @dataclass(frozen=True)
 class CellArea:
     """Area of one component in standard cells, in um2."""
@@ -17,13 +31,10 @@ class CellArea:
 
 
 @dataclass(frozen=True)
-class Silicon:
+class Silicon(Corner):
     """silicon.json: the design in the cells of a library at one corner; `clock_mhz` is what gates were sized for."""
 
     target: str
-    library: str
-    voltage: float
-    temperature: float
     clock_mhz: float
     cells: int
     area_um2: float
@@ -33,7 +44,7 @@ class Silicon:
 
 
 @dataclass(frozen=True)
-class Timing:
+class Timing(Corner):
     """timing.json: how fast the cells are, with the wires that are assumed in words and without; what limits them.
 
     `corners` are the same at other corners.
@@ -45,9 +56,6 @@ class Timing:
     clock_without_wires_mhz: float
     wires: str
     critical_path: str
-    library: str = ""
-    voltage: float = 0
-    temperature: float = 0
     corners: tuple[Timing, ...] = ()
 
 
@@ -72,7 +80,7 @@ class CellPower:
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(Corner):
     """power.json: at `clock_mhz`, with a frame every `interval_cycles`, and with none; `energy_nj` of a frame.
 
     `corners` are the same at other corners.
@@ -86,9 +94,6 @@ class Power:
     idle_mw: float
     energy_nj: float
     components: tuple[CellPower, ...]
-    library: str = ""
-    voltage: float = 0
-    temperature: float = 0
     corners: tuple[Power, ...] = ()
 
 
@@ -103,7 +108,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Macros:
+class Macros(Corner):
     """macros.json: what memories of the design would take in SRAM macros instead of flip-flops, estimated.
 
     The `macro` has `words` of `bits`, and `macros` of them would hold the `chosen` memories, in um2; reading these
@@ -111,9 +116,6 @@ class Macros:
     """
 
     macro: str
-    library: str
-    voltage: float
-    temperature: float
     words: int
     bits: int
     at_once: bool

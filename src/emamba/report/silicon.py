@@ -69,7 +69,7 @@ def area(it: Silicon) -> tuple[str, str, str]:
 
 def macros(it: Macros, silicon: Silicon) -> tuple[str, str, str]:
     """The area if the memories for which it pays were SRAM macros."""
-    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits at {_place(it)}"
+    label, of = "Area with SRAM macros, mm2", f"{it.macro} of {it.words} x {it.bits} bits at {it.corner}"
     if not it.chosen:
         which = "that it can serve" if it.at_once else "of loadable weights, which alone one port can serve,"
         return label, "none", f"estimated, not mapped: no memory {which} is smaller in {of}"
@@ -88,7 +88,7 @@ def clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
 
 def corner_clock(it: Timing, silicon: Silicon) -> tuple[str, str, str]:
     """The same at a corner that gates were not chosen for."""
-    return f"Clock at {_place(it)}, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon, it))
+    return f"Clock at {it.corner}, MHz", f"{it.clock_mhz:.0f}", _timed(it, corner(silicon, it))
 
 
 def _timed(it: Timing, corner: str) -> str:
@@ -113,7 +113,7 @@ def corner_power(it: Power, silicon: Silicon) -> tuple[str, str, str]:
     """The same at a corner that gates were not chosen for, in one row."""
     energy = f"{it.idle_mw:.3g} mW idle, {_told(it.energy_nj)} nJ a frame"
     note = f"{corner(silicon, it)}, {it.clock_mhz:g} MHz; {energy}; from the same changes of nets"
-    return f"Power at {_place(it)}, mW", f"{it.total_mw:.3g}", note
+    return f"Power at {it.corner}, mW", f"{it.total_mw:.3g}", note
 
 
 def rate(power: Power, it: Rate) -> list[tuple[str, str, str]]:
@@ -156,8 +156,4 @@ def _told(value: float) -> str:
 def corner(it: Silicon, other: Timing | Power | None = None) -> str:
     """The cells and the corner they are for; or another corner."""
     found = other or it
-    return f"{it.target}, {found.library} at {_place(found)}"
-
-
-def _place(it: Silicon | Timing | Power | Macros) -> str:
-    return f"{it.voltage:g} V, {it.temperature:g} C"
+    return f"{it.target}, {found.library} at {found.corner}"

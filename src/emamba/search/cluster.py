@@ -51,7 +51,7 @@ def engine(cluster: str, workers: int) -> Iterator[Engine]:
     what it needs is not installed.
     """
     if not cluster:
-        yield Engine("loky", {}, workers or len(os.sched_getaffinity(0)))
+        yield Engine("loky", {}, workers or _cores())
         return
     kind = _kind(cluster)
     for package in _NEEDS[kind]:
@@ -69,7 +69,7 @@ def at_once(calls: Sequence[tuple[Any, ...]], workers: int, tell: Callable[[int]
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    count = min(workers or len(os.sched_getaffinity(0)), len(calls))
+    count = min(workers or _cores(), len(calls))
     pool = Parallel(count, batch_size=1, return_as="generator")  # pyright: ignore[reportArgumentType]
     done: list[Any] = []
     tell(0)
@@ -81,6 +81,11 @@ def at_once(calls: Sequence[tuple[Any, ...]], workers: int, tell: Callable[[int]
         fact = "a worker was ended from outside, often for lack of memory"
         raise ToolError(fact, "give fewer --workers; the same command goes on") from error
     return done
+
+
+def _cores() -> int:
+    """Those of this machine that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @contextmanager
@@ -121,7 +126,7 @@ def _dask(cluster: str, workers: int) -> Iterator[Engine]:
     """Dask gives what a lost worker did to another one."""
     from distributed import Client
 
-    here = workers or len(os.sched_getaffinity(0))
+    here = workers or _cores()
     try:
         if cluster != "dask":
             with ThreadPoolExecutor(1) as alone:  # of a loop that may run here, in a notebook
