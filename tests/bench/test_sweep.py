@@ -16,6 +16,8 @@ from emamba.errors import ArtifactError, ConfigError
 from emamba.flow import start
 from toy import TOY
 
+pytestmark = pytest.mark.xdist_group("sweep")  # one worker makes what all of them look at
+
 
 def quiet(done, total, label):
     pass

@@ -16,6 +16,7 @@ from emamba.errors import DataError, MismatchError, ToolError
 from emamba.graph import predict
 from emamba.rtl import build, elements
 
+pytestmark = pytest.mark.xdist_group("gates")  # one worker makes what all of them look at
 CASE = scan_case("gates", 1, 2, 2)
 
 

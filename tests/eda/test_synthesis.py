@@ -15,6 +15,8 @@ from emamba.errors import ToolError
 from emamba.rtl import build
 from networks import random_network
 
+pytestmark = pytest.mark.xdist_group("synthesis")  # one worker makes what all of them look at
+
 
 @pytest.fixture(scope="module")
 def small():

@@ -141,7 +141,13 @@ WHOLE = [(one_element(), 3), (named("linear_up"), 3), (named("linear_relu"), 12)
          (named("convolution_square"), 16), (random_network(3), 9)]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=WHOLE, ids=lambda param: str(param[0]))
+def alone(it):
+    """A case and its interval as a parameter, whose tests run in one worker, which builds the simulators."""
+    name = str(it[0])
+    return pytest.param(it, id=name, marks=pytest.mark.xdist_group(f"axi_stream {name}"))
+
+
+@pytest.fixture(scope="module", params=map(alone, WHOLE))
 def whole(request, simulators):
     """A case, its design, and simulators of the core and of the AXI4-Stream top."""
     case, interval_cycles = request.param

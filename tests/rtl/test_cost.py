@@ -33,7 +33,10 @@ def both(graph, interval, form):
     return build(graph, interval, foldings, loadable), components(graph, foldings, loadable)
 
 
-@pytest.fixture(scope="module", params=["rom", "ram", "packed"])
+FORMS = [pytest.param(form, marks=pytest.mark.xdist_group(f"cost {form}")) for form in ("rom", "ram", "packed")]
+
+
+@pytest.fixture(scope="module", params=FORMS)
 def form(request):
     return request.param
 
@@ -66,6 +69,7 @@ def test_multiplications_and_memory_bits_are_those_of_the_circuit(index, form, c
     ]
 
 
+@pytest.mark.xdist_group("cost packed")
 def test_products_share_multiplications_in_networks():
     pairs = [
         total(list(built(index, "packed")[1].values())).pairs for index, it in enumerate(CASES) if "net" in str(it)
