@@ -38,3 +38,9 @@ def test_the_verb_prints_the_table(emamba, monkeypatch):
     ended = emamba("bench", "cost")
     assert ended.out.splitlines()[-1].startswith(f"1 of {len(bench.DESIGNS)} designs")
     assert json.loads(emamba("bench", "cost", "--json").out)[0]["met"] is True
+
+
+def test_a_folder_for_what_needs_none_is_refused(emamba, tmp_path):
+    ended = emamba("bench", "cost", "--run", tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--run holds run folders for standard cells" in ended.err

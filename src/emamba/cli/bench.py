@@ -14,6 +14,7 @@ from emamba.cli.options import DataDir, Json, Recipe, Run, Seed
 from emamba.cli.output import listener, print_columns, print_table
 from emamba.cli.search import one_of
 from emamba.config import load_config, seeded
+from emamba.errors import ConfigError
 
 verbs = typer.Typer(no_args_is_help=True, help="Measure, and compare with what others published or provide.")
 
@@ -93,6 +94,8 @@ def _cost(
             found, prices = cells.cells(run or Path("runs") / f"cost_{target}", target, told, data_dir)
         _print_measured(cells.to_json(found, prices), cells.table(found), cells.summary(found, prices), as_json)
         return
+    if run is not None:
+        raise ConfigError("--run holds run folders for standard cells, and xcup has none", "leave it out")
     with listener() as told:
         mapped = cost.cost(told.progress)
     _print_measured(cost.to_json(mapped), cost.table(mapped), cost.summary(mapped), as_json)
