@@ -34,8 +34,8 @@ def test_every_stage_runs_once_in_order(tiny):
 
 def test_no_other_worker_makes_it_again(tiny, tmp_path_factory):
     """With pytest 9.2, groups were ignored without a word, and every worker made what one should."""
-    workers = tmp_path_factory.getbasetemp().parent.glob("popen-*/tiny[0-9]")
-    assert len(list(workers)) == ("PYTEST_XDIST_WORKER" in os.environ)
+    made = list(tmp_path_factory.getbasetemp().parent.glob("popen-*/tiny[0-9]"))
+    assert len(made) <= 1, "run with --dist loadgroup, as make test does"
 
 
 def test_it_is_quick(tiny):

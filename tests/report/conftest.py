@@ -107,13 +107,12 @@ def cells(results: Results) -> Results:
     areas = tuple(CellArea(name, 100.0 + i, 20.0, 4.0 * (i % 2), 1.0) for i, name in enumerate(names))
     powers = tuple(CellPower(name, 0.25, 0.5, 0.0, 0.125) for name in names)
     sums = {kind: sum(getattr(it, kind) for it in areas) for kind in ("logic", "registers", "memory", "gates")}
-    whole = sum(sums.values())
-    silicon = Silicon(
-        "tiny.lib", 100.0, 1234, whole, None, sums, areas[::-1], library="tiny_tt", voltage=0.75, temperature=25.0
-    )
+    whole, place = sum(sums.values()), {"library": "tiny_tt", "voltage": 0.75, "temperature": 25.0}
+    silicon = Silicon("tiny.lib", 100.0, 1234, whole, None, sums, areas[::-1], **place)
     watts = {"clock": 0.25 * len(names) + 1, "logic": 0.5 * len(names), "memory": 0.0, "leakage": 0.125 * len(names)}
     taken = sum(watts.values())
-    power = Power(100.0, 400, 128, taken, watts, 1.0, taken * 4, (*powers, CellPower("clock net", 1.0, 0.0, 0.0, 0.0)))
+    powers = (*powers, CellPower("clock net", 1.0, 0.0, 0.0, 0.0))
+    power = Power(100.0, 400, 128, taken, watts, 1.0, taken * 4, powers, **place)
     return replace(results, silicon=silicon, power=power)
 
 

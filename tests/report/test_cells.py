@@ -18,18 +18,11 @@ MACROS = Macros(
 
 
 def test_corners_are_records_of_the_same_kind(run):
-    """And a file of an earlier version, which says nothing of corners, is read."""
     whole = {**asdict(SLOW), "corners": [asdict(SLOW)]}
     (run / "timing.json").write_text(json.dumps(whole))
     timing = load_results(run).timing
     assert timing
     assert timing.corners == (SLOW,)
-    for key in ("library", "voltage", "temperature", "corners"):
-        del whole[key]
-    (run / "timing.json").write_text(json.dumps(whole))
-    timing = load_results(run).timing
-    assert timing
-    assert timing.corners == ()
 
 
 def test_a_macro_may_say_nothing_of_energy_and_access(run):

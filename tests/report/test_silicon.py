@@ -9,11 +9,10 @@ from emamba.report.cells import Gates, Macros, Power, Rate, Silicon, Timing
 from emamba.report.results import Results
 from emamba.report.silicon import area, clock, components, corner_clock, corner_power, macros, power, rate, rows, scaled
 
+PLACE = {"library": "tiny_tt", "voltage": 0.75, "temperature": 25.0}
 FOUND = Silicon(
     target="tiny.lib",
-    library="tiny_tt",
-    voltage=0.75,
-    temperature=25.0,
+    **PLACE,
     clock_mhz=100.0,
     cells=1234,
     area_um2=98_765.0,
@@ -34,15 +33,17 @@ def test_area_names_cells_corner_and_method():
 
 @pytest.mark.parametrize(("slack_ns", "told"), [(1.5, "100 MHz met by 1.50 ns"), (-0.25, "100 MHz missed by 0.25 ns")])
 def test_the_clock_says_whether_the_wish_is_met_and_what_limits_it(slack_ns, told):
-    label, value, note = clock(Timing(100, 117.6, slack_ns, 142, "3 fF a sink, assumed", "scan: 3 cells"), FOUND)
+    label, value, note = clock(
+        Timing(100, 117.6, slack_ns, 142, "3 fF a sink, assumed", "scan: 3 cells", **PLACE), FOUND
+    )
     assert (label, value) == ("Clock in silicon, MHz", "118")
     assert told in note
     assert "wires of 3 fF a sink, assumed, 142 without wires" in note
     assert note.endswith("slowest path: scan: 3 cells")
 
 
-TIMING = Timing(100, 117.6, 1.5, 142, "3 fF a sink, assumed", "scan: 3 cells")
-TAKEN = Power(100, 400, 128, 20.0, {"clock": 5.0, "logic": 14.0, "memory": 0.0, "leakage": 1.0}, 6.0, 80.0, ())
+TIMING = Timing(100, 117.6, 1.5, 142, "3 fF a sink, assumed", "scan: 3 cells", **PLACE)
+TAKEN = Power(100, 400, 128, 20.0, {"clock": 5.0, "logic": 14.0, "memory": 0.0, "leakage": 1.0}, 6.0, 80.0, (), **PLACE)
 
 
 RATE = Rate(30.0, 16, 200_055.6, 12_503.5)

@@ -46,6 +46,10 @@ def ray():
             started.shutdown()
 
 
+# Of a Ray head, where a process of its own that serves the client needs longer than it waits.
+TOO_SLOW = ("Proxy failed to Connect to backend", "Starting Ray client server failed", "ray client connection timeout")
+
+
 def start():
     """A cluster; on a machine that does other things too, Ray may need to be asked again."""
     from ray.cluster_utils import Cluster
@@ -138,10 +142,10 @@ def searched(tmp_path, cluster, environment):
     given = ("emamba", "search", path, "--cluster", cluster, "--trials", "3", "--sampler", "random", "--run", folder)
     for _ in range(3):
         ended = tool(*map(str, given), check=False, env=environment, timeout=300, capture_output=True, text=True)
-        if "Initialization failure from server" not in ended.stderr:  # of Ray, that has no time for its own processes
+        if not any(said in ended.stderr for said in TOO_SLOW):
             break
     else:
-        pytest.skip(f"Ray's server does not serve here: {ended.stderr}")
+        pytest.skip(f"Ray's server does not start in time here: {ended.stderr}")
     assert ended.returncode == 0, ended.stderr
     return {it.state.name for it in states(load_space(path), folder)}
 

@@ -34,6 +34,13 @@ def test_workers_leave_a_front_with_recipes_and_a_later_call_goes_on(tmp_path):
     assert again.trials[: len(found.trials)] == found.trials
 
 
+@pytest.mark.parametrize(("sampler", "first"), [("tpe", True), ("random", False)])
+def test_a_search_begins_with_the_recipe_and_chance_does_not(tmp_path, sampler, first):
+    space = load_space(write_space(tmp_path, epochs="[1]"))
+    found = search(space, tmp_path / "run", means=means(trials=1, workers=1, sampler=sampler, seed=1))
+    assert (found.trials[0].place == space.home()) == first
+
+
 def test_a_study_of_another_space_in_the_folder_is_refused(tmp_path):
     open_study(Plan(load_space(write_space(tmp_path))), f"sqlite:///{tmp_path / 'study.db'}")
     other = load_space(write_space(tmp_path, dimensions=DIMENSIONS.replace("[2, 4, 6]", "[2, 4]")))

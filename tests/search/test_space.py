@@ -40,6 +40,27 @@ def test_what_is_set_holds_everywhere(tmp_path):
         load_space(write_space(tmp_path, dimensions=every.replace("3", "0", 1)))
 
 
+@pytest.mark.parametrize(
+    ("given", "fact"),
+    [
+        ("model.expand = 3", "model is a whole section"),  # what TOML makes of a key without quotes
+        ('"model.d_model" = 4', "model.d_model is set, and a dimension chooses it"),
+        ('"training.epochs" = 4', "training.epochs is not for a space to choose"),
+        ('"training.seed" = 2020-01-01', "training.seed = .2020-01-01"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(tmp_path, given, fact):
+    with pytest.raises(ConfigError, match=fact):
+        load_space(write_space(tmp_path, dimensions=f"[set]\n{given}\n{DIMENSIONS}"))
+
+
+@pytest.mark.parametrize("name", spaces())
+def test_a_search_in_a_space_of_the_package_begins_with_its_recipe(name):
+    space = load_space(name)
+    assert list(space.home()) == [it.key for it in space.dimensions]
+    assert space.config(space.home()) == space.config({})
+
+
 def test_an_illegal_combination_is_refused_with_its_choices(tmp_path):
     more = '\n[[dimension]]\nkey = "model.d_conv"\nchoices = [3, 4]\nreason = "window"\n'
     space = load_space(write_space(tmp_path, dimensions=DIMENSIONS.replace(', "model.d_conv" = 3', "") + more))

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from emamba.errors import ConfigError
 from emamba.search.measures import constraints
 from emamba.search.space import load_space
-from emamba.search.study import SAMPLERS, Plan, ask_again, begin, bury, check_against, new_sampler, open_study, trials
+from emamba.search.study import SAMPLERS, Plan, ask_again, bury, check_against, new_sampler, open_study, trials
 from search_space import DIMENSIONS, write_space
 
 
@@ -43,16 +43,13 @@ def test_a_study_goes_on_where_it_was(plan, storage):
     ]
 
 
-def test_a_study_begins_with_the_recipe_itself_and_that_by_chance_does_not(tmp_path):
-    space = load_space(write_space(tmp_path))
-    assert space.home() == {"model.d_model": 1, "convolution": 0}
-    for number, (sampler, waiting) in enumerate([("tpe", 1), ("gp", 1), ("random", 0)]):
-        study = open_study(Plan(space), f"sqlite:///{tmp_path / f'{number}.db'}")
-        begin(study, space, sampler)
-        begin(study, space, sampler)
-        assert len(study.trials) == waiting
-    begun = open_study(Plan(space), f"sqlite:///{tmp_path / '0.db'}").ask()
-    assert begun.suggest_int("model.d_model", 0, 2) == 1
+def test_a_new_study_begins_where_it_is_told_to_and_a_known_one_goes_on(plan, storage):
+    home = plan.space.home()
+    assert home == {"model.d_model": 1, "convolution": 0}
+    for _ in range(2):
+        study = open_study(plan, storage, home)
+        assert [it.system_attrs["fixed_params"] for it in study.trials] == [home]
+    assert study.ask().suggest_int("model.d_model", 0, 2) == 1
 
 
 def test_what_no_choice_says_is_drawn_at_home_too(tmp_path):

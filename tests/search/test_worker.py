@@ -39,6 +39,15 @@ def test_a_place_is_trained_once_and_a_space_that_is_used_up_ends_the_search(ord
     assert len(places) == len(set(places)) == 6
 
 
+def test_a_gaussian_process_is_not_caught_in_places_that_are_illegal(order, tmp_path):
+    more = '\n[[dimension]]\nkey = "model.d_conv"\nchoices = [2, 4, 5]\nreason = "a square one has to be odd"\n'
+    dimensions = DIMENSIONS.replace(', "model.d_conv" = 3', "").replace("[2, 4, 6]", "[2, 4]") + more
+    plan = Plan(load_space(write_space(tmp_path / "more", dimensions=dimensions, epochs="[1]")))
+    there = replace(order, plan=plan, storage=f"sqlite:///{tmp_path / 'more.db'}", sampler="gp", trials=0)
+    work(there, 0)
+    assert len(ended(there)) == 8, "of twelve places those that are legal"
+
+
 def test_the_same_seed_tries_the_same_places_and_a_study_that_goes_on_tries_others(order, tmp_path):
     other = replace(order, storage=f"sqlite:///{tmp_path / 'other.db'}", trials=2)
     for it in (replace(order, trials=2), other):
@@ -90,7 +99,7 @@ def test_a_trial_that_the_deadline_cuts_is_asked_again_first(order, monkeypatch)
         true(replace_deadline(self) if len(told) == 1 else self, *step)
 
     def replace_deadline(self):
-        return worker._Worker(replace(order, deadline=0), self.known)
+        return worker._Worker(replace(order, deadline=0), self.known, self.sampler)
 
     monkeypatch.setattr(worker._Worker, "_in_time", cut_once)
     work(replace(order, trials=1), 0)

@@ -23,7 +23,7 @@ from emamba.errors import ConfigError
 from emamba.flow import SILENT, Listener
 from emamba.graph import load
 from emamba.report.scores import MEASURES
-from emamba.search import Found, Means, Sampler, Space, Trial, at_once, hypervolume, search
+from emamba.search import Found, Means, Sampler, Space, Trial, at_once, hypervolume, pareto, search
 from emamba.search.evaluation import loss, score
 from emamba.search.found import recipe_name
 from emamba.search.measures import costs
@@ -102,6 +102,7 @@ def prove(
     target = TARGETS.get(space.name)
     if target is None:
         raise ConfigError(f"there is no preset of the paper for {space.name}", f"there is for: {', '.join(TARGETS)}")
+    samplers = list(dict.fromkeys(samplers))
     folder, data_dir = folder.absolute(), data_dir and data_dir.absolute()  # processes begin elsewhere
     flow.teacher(folder, space.recipe, listener.progress, data_dir)  # once, for all searches
 
@@ -188,7 +189,9 @@ def _drawn(space: Space, folder: Path, data_dir: Path | None, trials: int, seed:
     """Places drawn at random, each trained whole."""
     whole = space.content.model_copy(update={"epochs": space.content.epochs[-1:]})
     means = Means(inf, trials, 1, sampler="random", seed=seed)
-    return _with_teacher(replace(space, content=whole), folder, data_dir, f"{CHANCE}_{seed}", means)
+    found = _with_teacher(replace(space, content=whole), folder, data_dir, f"{CHANCE}_{seed}", means)
+    drawn = found.trials[:trials]  # an earlier call may have had more, beside longer searches
+    return replace(found, trials=drawn, front=tuple(pareto(drawn, (COST,))))
 
 
 def _with_teacher(space: Space, folder: Path, data_dir: Path | None, name: str, means: Means) -> Found:
@@ -216,14 +219,15 @@ def _fair(found: Iterable[Found]) -> int:
     searches = list(found)
     space = searches[0].plan.space
     once = space.content.epochs[-1] + space.recipe.quantization.finetune_epochs
-    return ceil(max(map(_epochs, searches)) / once)
+    return max(1, ceil(max(map(_epochs, searches)) / once))
 
 
 def _epochs(found: Found) -> int:
     """For how many epochs all trials were trained, over all their rungs, and fine-tuned."""
     space = found.plan.space
     trained = sum(sum(space.content.epochs[: len(trial.losses)]) for trial in found.trials)
-    return trained + space.recipe.quantization.finetune_epochs * sum(trial.whole for trial in found.trials)
+    whole = (space.config(trial.place) for trial in found.trials if trial.whole)
+    return trained + sum(config.quantization.finetune_epochs for config in whole)
 
 
 def _ruled(front: Sequence[Trial], reference: tuple[float, float]) -> float:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Corner:
     """The library that something was measured with, and the voltage and temperature that it is for."""
 
-    library: str = ""
-    voltage: float = 0
-    temperature: float = 0
+    library: str
+    voltage: float
+    temperature: float
 
     @property
     def corner(self) -> str:

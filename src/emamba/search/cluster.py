@@ -178,7 +178,7 @@ def _kind(cluster: str) -> str:
 
 
 def _refused(cluster: str, error: Exception) -> ConfigError:
-    lines = [line.strip() for line in (str(error) or type(error).__name__).splitlines() if line.strip()]
+    lines = [line.strip() for line in (str(error).strip() or type(error).__name__).splitlines() if line.strip()]
     why = " ".join(dict.fromkeys((lines[0], lines[-1])))  # between them Ray has a traceback of its server
     if cluster in _NEEDS:
         hint = "look for memory, for room in /dev/shm and /tmp, and whether RAY_ADDRESS names one that ended"

@@ -20,7 +20,7 @@ from emamba.search.found import Found, write
 from emamba.search.front import pareto
 from emamba.search.measures import Constraint
 from emamba.search.space import Space
-from emamba.search.study import Plan, Sampler, begin, bury, check_against, open_study, trials
+from emamba.search.study import Plan, Sampler, bury, check_against, open_study, trials
 from emamba.search.worker import TICKET, Order, look_around, work
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def search(
     data_dir = data_dir and data_dir.absolute()
     order = Order(plan, folder.absolute(), storage, means.sampler, means.seed, 0, means.trials, data_dir)
     with engine(means.cluster, means.workers) as on:
-        study = open_study(plan, storage)
-        begin(study, space, means.sampler)
+        # The recipe's author knew something; chance knows nothing.
+        study = open_study(plan, storage, None if means.sampler == "random" else space.home())
         if not on.local:
             order = _checked(replace(order, host=socket.gethostname()), on)
         # The teacher is trained before workers need it, and in no time of theirs.

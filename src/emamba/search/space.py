@@ -5,14 +5,16 @@ A space is one TOML file:
     recipe = "digits"           # what no dimension names stays as it is there
     epochs = [5, 15, 40]        # of the rungs that a trial climbs; the last is a whole training
     frames = 1000               # validation frames that a trial is measured on, at most
-    set = { "hardware.clock_mhz" = 50.0 }  # what is otherwise than in the recipe everywhere; may be left out
+
+    [set]                       # what is otherwise than in the recipe everywhere; may be left out
+    "hardware.clock_mhz" = 50.0
 
     [[dimension]]
     key = "model.d_model"
     choices = [8, 12, 16, 20]
     reason = "products of a linear map grow with its square"
 
-A choice is a value of `key`, or a table of several keys that belong together; `key` then is a name only.
+A choice is a value of `key`, or a table of several keys, in quotes, that belong together; `key` then is a name only.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from emamba.errors import ConfigError
 
 Choice = int | float | str | bool | list[Any] | dict[str, Any]
 Place = Mapping[str, int]  # which choice of each dimension, by its key
+_OURS = {"training.epochs", "training.validation"}
 _TRIES = 50  # random places, among which a choice has to be legal once
 
 
@@ -49,6 +52,10 @@ class Dimension(Section):
         if len(set(written)) < len(written):
             raise ValueError(f"{self.key} has a choice twice")
         return self
+
+    def settings(self, choice: Choice) -> dict[str, Any]:
+        """The keys of a recipe that `choice` sets, and their values."""
+        return choice if isinstance(choice, dict) else {self.key: choice}
 
     @property
     def ordered(self) -> bool:
@@ -72,6 +79,12 @@ class SpaceConfig(Section):
         keys = [dimension.key for dimension in self.dimension]
         if len(set(keys)) < len(keys):
             raise ValueError("a key has two dimensions")
+        chosen = {key for it in self.dimension for choice in it.choices for key in it.settings(choice)}
+        for key in self.set:
+            if key in chosen:
+                raise ValueError(f"{key} is set, and a dimension chooses it")
+        for key in chosen.union(self.set) & _OURS:
+            raise ValueError(f"{key} is not for a space to choose: rungs have epochs, and validation frames measure")
         return self
 
 
@@ -95,16 +108,15 @@ class Space:
 
     def config(self, place: Place, epochs: int | None = None) -> Config:
         """The recipe at `place`, trained for `epochs` (the last rung's); ConfigError if there is no such network."""
-        chosen = {"training.epochs": epochs or self.content.epochs[-1], **self.chosen(place)}
-        return _changed(self.recipe, chosen, self.name)
+        training = self.recipe.training.model_copy(update={"epochs": epochs or self.content.epochs[-1]})
+        return _changed(self.recipe.model_copy(update={"training": training}), self.chosen(place), self.name)
 
     def chosen(self, place: Place) -> dict[str, Any]:
         """Every key that is set at `place`, which may name some dimensions only, and its value."""
         found: dict[str, Any] = {}
         for dimension in self.dimensions:
             if dimension.key in place:
-                choice = dimension.choices[place[dimension.key]]
-                found |= choice if isinstance(choice, dict) else {dimension.key: choice}
+                found |= dimension.settings(dimension.choices[place[dimension.key]])
         return found
 
     def home(self) -> Place:
@@ -192,13 +204,15 @@ def _changed(recipe: Config, chosen: Mapping[str, Any], origin: str) -> Config:
     values = recipe.model_dump()
     for key, value in chosen.items():
         _set(values, key, value)
-    written = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
+    written = ", ".join(f"{key} = {json.dumps(value, default=str)}" for key, value in chosen.items())
     return validated(Config, values, f"{origin}: {written}")
 
 
 def _set(values: dict[str, Any], key: str, value: object) -> None:
     """Puts `value` at the dotted `key`; ConfigError if the recipe has no such key."""
     section, parts = values, key.split(".")
+    if isinstance(values.get(key), dict):
+        raise ConfigError(f"{key} is a whole section of a recipe", 'name one key, in quotes: "model.d_model"')
     for part in parts[:-1]:
         section = section.get(part)
         if not isinstance(section, dict):

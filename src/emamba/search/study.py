@@ -21,11 +21,12 @@ from emamba.search.space import Place, Space
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.samplers import BaseSampler
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
 Sampler = Literal["tpe", "gp", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-_BY_CHANCE = 6  # trials from which models of losses and costs begin
+_BY_CHANCE = 6  # trials before models of losses and costs propose; for TPE also such that were illegal
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _LOCKED_S = 60  # to wait for SQLite while another worker writes
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
@@ -66,8 +67,8 @@ class Trial:
     reason: str = ""
 
 
-def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> Study:
-    """The study of `plan` in the database at `storage`; a new one if there is none.
+def open_study(plan: Plan, storage: str, first: Place | None = None) -> Study:
+    """The study of `plan` in the database at `storage`; a new one, which begins at `first`, if there is none.
 
     ConfigError if the database cannot be reached or is none, or if its study was made under another plan.
     """
@@ -85,14 +86,7 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
                 grace_period=_LOST_S,
                 heartbeat_stale_trial_callback=ask_again,
             )
-        directions: list[Literal["minimize"]] = ["minimize"] * (1 + len(plan.against))
-        study = optuna.create_study(
-            storage=database,
-            study_name=plan.space.name,
-            directions=directions,
-            sampler=sampler,
-            load_if_exists=True,
-        )
+        study, new = _made_or_loaded(plan, database)
     except (
         ArgumentError,
         NoSuchModuleError,
@@ -107,7 +101,20 @@ def open_study(plan: Plan, storage: str, sampler: BaseSampler | None = None) -> 
         )
         raise ConfigError(fact, hint) from error
     _check_identity(study, plan, storage)
+    if new and first is not None:
+        study.enqueue_trial(dict(first))
     return study
+
+
+def _made_or_loaded(plan: Plan, database: RDBStorage) -> tuple[Study, bool]:
+    """The study, and whether it is new. One of several machines makes it: it has one name in a database."""
+    import optuna
+
+    directions: list[Literal["minimize"]] = ["minimize"] * (1 + len(plan.against))
+    try:
+        return optuna.create_study(storage=database, study_name=plan.space.name, directions=directions), True
+    except optuna.exceptions.DuplicatedStudyError:
+        return optuna.load_study(storage=database, study_name=plan.space.name), False
 
 
 def new_sampler(kind: Sampler, seed: int) -> BaseSampler:
@@ -125,12 +132,6 @@ def new_sampler(kind: Sampler, seed: int) -> BaseSampler:
             return samplers.NSGAIISampler(seed=seed, population_size=10)
         case "random":
             return samplers.RandomSampler(seed=seed)
-
-
-def begin(study: Study, space: Space, sampler: Sampler) -> None:
-    """Lets a new study begin with the recipe itself: its author knew something. Chance knows nothing."""
-    if sampler != "random" and not study.trials:
-        study.enqueue_trial(dict(space.home()))
 
 
 def ask_again(study: Study, trial: FrozenTrial) -> None:
@@ -210,8 +211,9 @@ def check_against(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_identity(study: Study, plan: Plan, storage: str) -> None:
+    begun = bool(study.trials)  # looked for first: who makes a study writes its plan before its first trial
     known, wanted = study.user_attrs.get("plan"), plan.identity()
-    if known is None and (study.trials or len(study.directions) != 1 + len(plan.against)):
+    if known is None and (begun or len(study.directions) != 1 + len(plan.against)):
         fact = f"the study {study.study_name} in {storage} was not made by emamba"
         raise ConfigError(fact, "give another database with --storage, or rename the space")
     if known is None:

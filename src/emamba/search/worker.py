@@ -19,6 +19,8 @@ from emamba.search.study import Plan, Sampler, Trial, new_sampler, open_study, t
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
     from optuna.trial import Trial as Asked
 
     from emamba.training import Weights
@@ -76,13 +78,13 @@ def work(order: Order, number: int) -> None:
     study.sampler = new_sampler(order.sampler, seed)
     recipe, frames = order.plan.space.recipe, order.plan.space.content.frames
     known = subject(recipe, frames, order.folder, order.data_dir, SILENT)
-    worker = _Worker(order, known)
+    worker = _Worker(order, known, study.sampler)
     if worker.done(study):
         return
     study.optimize(
         worker.objective,
         timeout=max(order.deadline - time.time(), 0),
-        callbacks=[worker.enough],
+        callbacks=[worker.ended],
         catch=(Overtime, EmambaError, MemoryError, RuntimeError, ArithmeticError),
     )
 
@@ -90,8 +92,9 @@ def work(order: Order, number: int) -> None:
 class _Worker:
     """The objective of a study, and what it remembers between trials."""
 
-    def __init__(self, order: Order, known: Subject) -> None:
+    def __init__(self, order: Order, known: Subject, sampler: BaseSampler) -> None:
         self.order, self.known, self.space, self.vain = order, known, order.plan.space, 0
+        self.sampler, self.chance = sampler, new_sampler("random", order.seed)
 
     def objective(self, asked: Asked) -> tuple[float, ...]:
         """The loss on the last rung that the trial reached, and its costs; why it failed is kept with it."""
@@ -106,10 +109,13 @@ class _Worker:
             asked.set_user_attr("reason", f"{type(error).__name__}: {error}")
             raise
 
-    def enough(self, study: Study, _: object) -> None:
+    def ended(self, study: Study, trial: FrozenTrial) -> None:
         """Stops the worker when enough trials have ended, or nothing new is found any more."""
         if self.done(study) or self.vain >= _IN_VAIN:
             study.stop()
+        if self.order.sampler == "gp":  # which learns nothing from a place without a loss, and would ask for it again
+            learned = trial.state.name == "COMPLETE" and "same" not in trial.user_attrs
+            study.sampler = self.sampler if learned else self.chance
 
     def done(self, study: Study) -> bool:
         """Whether as many trials have ended as were ordered."""
@@ -142,11 +148,15 @@ class _Worker:
         values = [costs[name] for name in self.order.plan.against]
         if same:
             asked.set_user_attr("same", same.number)
-            return same.losses[-1] if same.losses else 1.0, *values
+            return same.losses[-1] if same.losses else self._worst(asked.study), *values
         self.vain = 0
         if any(constraint.excess(costs) > 0 for constraint in self.order.plan.constraints):
-            return 1.0, *values
+            return self._worst(asked.study), *values
         return self._climbed(asked, place, values), *values
+
+    def _worst(self, study: Study) -> float:
+        """What is told of a place that is not trained: far outside of all losses, it would hide how these differ."""
+        return max((trial.losses[0] for trial in trials(study) if trial.losses), default=1.0)
 
     def _climbed(self, asked: Asked, place: Place, values: list[float]) -> float:
         """The loss on the last rung that the trial reached."""

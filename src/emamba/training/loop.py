@@ -22,7 +22,7 @@ from emamba.errors import TrainingError
 from emamba.training.augmentation import augmented
 from emamba.training.memory import recall, remember
 
-_SPANS = 4  # that an average looks back over would fit into a training, at least
+_SPANS = 4  # a training is so many times as long as what its average looks back over, or longer
 
 Places = NDArray[np.int64]  # in the split that trains: [batch]
 Loss = Callable[[Images, Places], Tensor]  # of images [batch, height, width, channels], changed, and their places
