@@ -34,7 +34,7 @@ def found(tmp_path):
 
 
 def outcome(found, paper):
-    return bench.outcome(found, "tpe", 1, paper, (0.1, 100))
+    return bench.outcome(found, "tpe", 1, paper, (0.1, 100), found)
 
 
 def test_the_point_is_the_cheapest_of_the_front_that_is_as_good_as_the_paper(found):
@@ -65,21 +65,29 @@ def test_chance_trains_whole_networks_for_as_many_epochs_as_the_longest_search(f
 
 
 def test_the_table_and_the_summary_say_who_is_ahead(found):
-    chance = replace(found, trials=found.trials[:2], front=found.front[:1])
+    drawn = (trial(0, 0.09, 50, losses=(0.09,)), trial(1, 0.04, 60, losses=(0.04,)))
+    drawn += tuple(trial(n, 0.02, 55, losses=(0.02,)) for n in range(2, 9))
+    space = found.plan.space
+    content = space.content.model_copy(update={"epochs": space.content.epochs[-1:]})
+    plan = replace(found.plan, space=replace(space, content=content))
+    chance = replace(found, plan=plan, trials=drawn, front=tuple(pareto(drawn, (bench.COST,))))
+    short = replace(found, trials=found.trials[1:2], front=found.front[:1])
     asked = ("toy", bench.Target("toy_paper", 0.1), [(0.03, 100.0), (0.05, 100.0)])
-    proof = bench.proof(*asked, [{"tpe": found, bench.CHANCE: chance}])
-    head, tpe, drawn = bench.table(proof)
+    proof = bench.proof(*asked, [{"tpe": found, "gp": short, bench.CHANCE: chance}])
+    head, tpe, gp, chance = bench.table(proof)
     assert head[-2:] == ("Accuracy", "cost")
-    assert tpe == ("0", "tpe", "5", "4", "17", "0.585", "toy_2", "97.00 %", "0.40")
-    assert drawn == ("0", "chance", "2", "1", "5", "0.320", "none", "-", "-")
+    assert tpe == ("0", "tpe", "5", "4", "17", "0.585", "0.365", "toy_2", "97.00 %", "0.40")
+    assert gp == ("0", "gp", "1", "1", "4", "0.320", "0.250", "none", "-", "-"), "two places have as many epochs"
+    assert chance == ("0", "chance", "9", "9", "27", "0.365", "0.365", "toy_2", "98.00 %", "0.55")
     lines = bench.summary(proof)
     assert lines[0].startswith("toy_paper: 97.00 %, 95.00 % (validation")
     assert "90.00 % at 100" in lines[1]
-    assert lines[3] == (
-        "tpe: mean hypervolume 0.585, ahead of chance with 1 of 1 seeds; 1 of 1 fronts dominate toy_paper"
+    assert lines[4] == (
+        "tpe: mean hypervolume 0.585, 0.365 of chance with as many epochs, ahead with 1 of 1 seeds; "
+        "1 of 1 fronts dominate toy_paper"
     )
-    assert lines[4] == "chance: mean hypervolume 0.320; 0 of 1 fronts dominate toy_paper"
-    assert [it["dominates"] for it in bench.to_json(proof)["outcomes"]] == [True, False]
+    assert lines[6] == "chance: mean hypervolume 0.365; 0 of 1 fronts dominate toy_paper"
+    assert [it["dominates"] for it in bench.to_json(proof)["outcomes"]] == [True, False, False]
 
 
 def test_a_space_without_a_preset_of_the_paper_is_refused(tmp_path):
@@ -111,7 +119,7 @@ def test_the_command_measures_both_methods_and_a_second_call_adds_nothing(emamba
     ended = emamba(*given)
     assert ended.code == 0
     head, *rows = ended.out.splitlines()
-    assert re.match(r"seed +method +trials +whole +epochs +hypervolume +cheapest as good +Accuracy +cost", head)
+    assert re.match(r"seed +method +trials +whole +epochs +hypervolume +chance +cheapest as good +Accuracy +cost", head)
     assert [row.split()[:2] for row in rows[:2]] == [["0", "tpe"], ["0", "chance"]]
     used = [int(row.split()[4]) for row in rows[:2]]
     assert 0 <= used[1] - used[0] < 2 + TUNED, "as many epochs, or less than a whole training more"

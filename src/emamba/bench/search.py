@@ -1,9 +1,10 @@
 """Whether a search pays: its fronts beside those of chance at equal cost, and beside the network of the paper.
 
 Chance draws places of the same space and trains each of them whole, until it has trained for as many epochs as the
-longest search of its seed (Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", 2012). Rungs, tensors
-that are inherited, and a place to begin are what a search has more. Each search is one process, so that a seed gives
-the same trials again; several run at once. Only validation frames are seen.
+longest search of its seed (Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", 2012); a shorter one
+is held against the first of these. Rungs, tensors that are inherited, and a place to begin are what a search has more.
+Each search is one process, so that a seed gives the same trials again; several run at once. Only validation frames are
+seen.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Outcome:
     """A search, and the cheapest point of its front that is as accurate as the paper's preset (None: there is none).
 
     `epochs` are those that its trials were trained and fine-tuned for. `hypervolume` is the share of the area up to the
-    reference that the front rules. `ratio` is the cost of the point over that of the preset.
+    reference that the front rules, `chance` that of chance with as many epochs. `ratio` is the cost of the point over
+    that of the preset.
     """
 
     seed: int
@@ -62,6 +64,7 @@ class Outcome:
     whole: int
     epochs: int
     hypervolume: float
+    chance: float
     recipe: str | None
     validation: float | None
     ratio: float | None
@@ -127,15 +130,17 @@ def proof(
     """What each method found with each seed, beside the losses of the paper's preset and its cost."""
     task, cost, best = found[0][CHANCE].task, presets[0][1], min(loss for loss, _ in presets)
     outcomes = [
-        outcome(it, method, seed, best, (target.loss, cost))
+        outcome(it, method, seed, best, (target.loss, cost), _first(methods[CHANCE], _fair([it])))
         for seed, methods in enumerate(found)
         for method, it in methods.items()
     ]
     return Proof(space, task, target, tuple(score(task, loss) for loss, _ in presets), cost, tuple(outcomes))
 
 
-def outcome(found: Found, method: str, seed: int, paper: float, reference: tuple[float, float]) -> Outcome:
-    """What `method` found with `seed`; the paper's preset has the loss `paper` and the cost of `reference`."""
+def outcome(
+    found: Found, method: str, seed: int, paper: float, reference: tuple[float, float], chance: Found
+) -> Outcome:
+    """What `method` found with `seed`, beside `chance`; the preset has the loss `paper` and the cost of `reference`."""
     point = next((trial for trial in found.front if trial.losses[-1] <= paper), None)  # the front is cheapest first
     return Outcome(
         seed,
@@ -144,6 +149,7 @@ def outcome(found: Found, method: str, seed: int, paper: float, reference: tuple
         whole=sum(trial.whole for trial in found.trials),
         epochs=_epochs(found),
         hypervolume=_ruled(found.front, reference),
+        chance=_ruled(chance.front, reference),
         recipe=point and recipe_name(found, point),
         validation=point and score(found.task, point.losses[-1]),
         ratio=point and point.costs[COST] / reference[1],
@@ -153,7 +159,7 @@ def outcome(found: Found, method: str, seed: int, paper: float, reference: tuple
 def table(found: Proof) -> list[tuple[str, ...]]:
     """A row for each search."""
     measure = MEASURES[found.task]
-    head = ("seed", "method", "trials", "whole", "epochs", "hypervolume")
+    head = ("seed", "method", "trials", "whole", "epochs", "hypervolume", "chance")
     point = ("cheapest as good", measure.name, "cost")
     return [(*head, *point), *(_row(it, found.task) for it in found.outcomes)]
 
@@ -167,6 +173,7 @@ def summary(found: Proof) -> list[str]:
         f"{target.recipe}: {scores} (validation, integers, one a seed; the best counts), "
         f"{found.cost:,.0f} multipliers x cycles",
         f"hypervolume: share of the area between {corner} at {found.cost:,.0f}, and no loss at no cost",
+        "chance: that of whole trainings of places drawn at random, with as many epochs",
         f"cost: multipliers x cycles over those of {target.recipe}; a point dominates it at {SHARE:g} or less",
         *(_line(found, method) for method in dict.fromkeys(it.method for it in found.outcomes)),
     ]
@@ -190,8 +197,7 @@ def _drawn(space: Space, folder: Path, data_dir: Path | None, trials: int, seed:
     whole = space.content.model_copy(update={"epochs": space.content.epochs[-1:]})
     means = Means(inf, trials, 1, sampler="random", seed=seed)
     found = _with_teacher(replace(space, content=whole), folder, data_dir, f"{CHANCE}_{seed}", means)
-    drawn = found.trials[:trials]  # an earlier call may have had more, beside longer searches
-    return replace(found, trials=drawn, front=tuple(pareto(drawn, (COST,))))
+    return _first(found, trials)  # an earlier call may have had more, beside longer searches
 
 
 def _with_teacher(space: Space, folder: Path, data_dir: Path | None, name: str, means: Means) -> Found:
@@ -212,6 +218,12 @@ def _preset(space: Space, folder: Path, data_dir: Path | None, target: Target, s
     graph, dataset = load(run / "graph.json"), dataset_of(config, data_dir)
     measured = evaluate(graph, evenly(dataset.validation, space.content.frames), dataset.task, config.data)
     return loss(dataset.task, measured), costs(graph, config)[COST]
+
+
+def _first(found: Found, trials: int) -> Found:
+    """As if the search had ended after so many trials."""
+    kept = found.trials[:trials]
+    return replace(found, trials=kept, front=tuple(pareto(kept, (COST,))))
 
 
 def _fair(found: Iterable[Found]) -> int:
@@ -240,14 +252,14 @@ def _row(it: Outcome, task: Task) -> tuple[str, ...]:
     if it.recipe is not None and it.validation is not None and it.ratio is not None:
         point = (it.recipe, MEASURES[task].written(it.validation), f"{it.ratio:.2f}")
     counts = (str(it.trials), str(it.whole), f"{it.epochs:,}")
-    return str(it.seed), it.method, *counts, f"{it.hypervolume:.3f}", *point
+    return str(it.seed), it.method, *counts, f"{it.hypervolume:.3f}", f"{it.chance:.3f}", *point
 
 
 def _line(found: Proof, method: str) -> str:
     """The mean of a method, how often it is ahead, and how often it dominates."""
     mine = [it for it in found.outcomes if it.method == method]
-    chance = {it.seed: it for it in found.outcomes if it.method == CHANCE}
-    ahead = sum(it.hypervolume > chance[it.seed].hypervolume for it in mine)
-    versus = "" if method == CHANCE else f", ahead of chance with {ahead} of {len(mine)} seeds"
+    ahead = sum(it.hypervolume > it.chance for it in mine)
+    chance = f"{mean(it.chance for it in mine):.3f} of chance with as many epochs"
+    versus = "" if method == CHANCE else f", {chance}, ahead with {ahead} of {len(mine)} seeds"
     dominant = f"{sum(it.dominates for it in mine)} of {len(mine)} fronts dominate {found.target.recipe}"
     return f"{method}: mean hypervolume {mean(it.hypervolume for it in mine):.3f}{versus}; {dominant}"
