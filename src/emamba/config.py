@@ -364,14 +364,14 @@ def _packaged(name: str) -> str:
 def _explained(kind: type[BaseModel], error: Mapping[str, Any], origin: str) -> ConfigError:
     """The first thing that pydantic found wrong: where, what, and what is allowed there."""
     keys, section = _place(kind, error["loc"])
-    where = ".".join(keys) or "recipe"
+    where = ".".join(keys)
     if error["type"] == "union_tag_invalid":
         fact = f"{origin}: {where}.kind: there is no network {error['input']['kind']!r}"
         return ConfigError(fact, f"known kinds: {', '.join(_KINDS)}")
     got = "" if isinstance(error["input"], dict) else f", got {error['input']!r}"
-    fact = f"{origin}: {where}: {error['msg'].removeprefix('Value error, ')}{got}"
+    fact = ": ".join(filter(None, (origin, where, error["msg"].removeprefix("Value error, ")))) + got
     unknown = error["type"] == "extra_forbidden"
-    return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where} there")
+    return ConfigError(fact, f"known keys here: {', '.join(section)}" if unknown else f"change {where or 'it'} there")
 
 
 def _place(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
