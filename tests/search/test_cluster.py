@@ -115,6 +115,15 @@ def tool(*arguments, check=True, **how):
     return subprocess.run([str(Path(sys.executable).parent / arguments[0]), *arguments[1:]], check=check, **how)
 
 
+def listens(port):
+    """Whether somebody answers at `port` of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def head(environment, log):
     """The address of a Ray of two cores that a command started, and that ends alone."""
@@ -124,8 +133,9 @@ def head(environment, log):
     with log.open("w") as told:
         started = subprocess.Popen(command, env=environment, stdout=told, stderr=told)
     try:
-        wait_for(lambda: "Ray runtime started" in log.read_text() or started.poll() is not None)
-        if "Ray runtime started" not in log.read_text():
+        # It says that it has started before the server for clients, a process of its own, listens.
+        wait_for(lambda: listens(port) or started.poll() is not None)
+        if not listens(port):
             pytest.skip(f"Ray does not start here: {log.read_text()[-300:]}")
         yield f"ray://127.0.0.1:{port}"
     finally:
