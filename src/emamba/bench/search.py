@@ -36,16 +36,21 @@ SHARE = 0.5  # of the paper's cost: what a point may have at most that dominates
 
 @dataclass(frozen=True)
 class Target:
-    """The paper's preset for a space; hypervolumes are measured from its cost and this loss."""
+    """The paper's preset for a space; hypervolumes are measured from its cost and this loss.
+
+    `published` is the loss that the authors name for their own, on the test split, if they do.
+    """
 
     recipe: str
     loss: float
+    published: float | None = None
 
 
-TARGETS = {  # 90 %, 10 cm
+TARGETS = {
     "digits": Target("digits_paper", 0.1),
-    "mars": Target("mars_paper", 0.1),
-    "mars_fast": Target("mars_paper", 0.1),
+    "mars": Target("mars_paper", 0.1, published=0.0883),
+    "mars_fast": Target("mars_paper", 0.1, published=0.0883),
+    "fashion_fast": Target("fashion_paper", 0.2, published=0.098),
 }
 
 
@@ -100,7 +105,7 @@ def prove(
     """Searches `space` by each of `samplers` and by chance, and trains the paper's preset, once a seed.
 
     `workers` of these run at once (0: one a core). All of it lies in run folders below `folder`; what is there is not
-    done again. The preset is as good as its best seed. ConfigError if the space has none.
+    done again. The preset is as good as its best seed, or as its authors say. ConfigError if the space has none.
     """
     target = TARGETS.get(space.name)
     if target is None:
@@ -128,7 +133,9 @@ def proof(
     space: str, target: Target, presets: Sequence[tuple[float, float]], found: Sequence[Mapping[str, Found]]
 ) -> Proof:
     """What each method found with each seed, beside the losses of the paper's preset and its cost."""
-    task, cost, best = found[0][CHANCE].task, presets[0][1], min(loss for loss, _ in presets)
+    task, cost = found[0][CHANCE].task, presets[0][1]
+    authors = [] if target.published is None else [target.published]
+    best = min([*authors, *(loss for loss, _ in presets)])
     outcomes = [
         outcome(it, method, seed, best, (target.loss, cost), _first(methods[CHANCE], _fair([it])))
         for seed, methods in enumerate(found)
@@ -169,8 +176,9 @@ def summary(found: Proof) -> list[str]:
     written, target = MEASURES[found.task].written, found.target
     scores = ", ".join(map(written, found.paper))
     corner = written(score(found.task, target.loss))
+    authors = "" if target.published is None else f"; the authors say {written(score(found.task, target.published))}"
     return [
-        f"{target.recipe}: {scores} (validation, integers, one a seed; the best counts), "
+        f"{target.recipe}: {scores} (validation, integers, one a seed{authors}; the best counts), "
         f"{found.cost:,.0f} multipliers x cycles",
         f"hypervolume: share of the area between {corner} at {found.cost:,.0f}, and no loss at no cost",
         "chance: that of whole trainings of places drawn at random, with as many epochs",
