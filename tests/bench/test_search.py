@@ -90,6 +90,21 @@ def test_the_table_and_the_summary_say_who_is_ahead(found):
     assert [it["dominates"] for it in bench.to_json(proof)["outcomes"]] == [True, False, False]
 
 
+def test_a_point_has_to_be_as_good_as_the_authors_say_where_that_is_better_than_the_preset(found):
+    def first(published):
+        target = bench.Target("toy_paper", 0.1, published)
+        proof = bench.proof("toy", target, [(0.03, 100.0)], [{"tpe": found, bench.CHANCE: found}])
+        return proof.outcomes[0].recipe, bench.summary(proof)[0]
+
+    assert first(0.02) == (
+        "toy_3",
+        "toy_paper: 97.00 % (validation, integers, one a seed; the authors say 98.00 %; the best counts), "
+        "100 multipliers x cycles",
+    )
+    assert first(0.05)[0] == first(None)[0] == "toy_2"
+    assert "authors" not in first(None)[1]
+
+
 def test_a_space_without_a_preset_of_the_paper_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no preset of the paper for small") as refused:
         bench.prove(load_space(write_space(tmp_path)), tmp_path, 1)
