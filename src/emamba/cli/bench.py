@@ -152,7 +152,7 @@ def _search(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """A search beside chance at equal cost, and beside the paper's preset; for digits fifteen minutes of one core."""
+    """A search beside chance at equal cost, and beside the paper's preset; for digits seven minutes of two cores."""
     from emamba.bench.search import prove, summary, table, to_json
     from emamba.search import SAMPLERS, Sampler, load_space
 
