@@ -49,7 +49,7 @@ class Target:
 TARGETS = {
     "digits": Target("digits_paper", 0.1),
     "mars": Target("mars_paper", 0.1, published=0.0883),
-    "mars_fast": Target("mars_paper", 0.1, published=0.0883),
+    "mars_small": Target("mars_paper", 0.1, published=0.0883),
     "fashion_fast": Target("fashion_paper", 0.2, published=0.098),
 }
 

@@ -136,7 +136,7 @@ def _search(
         str,
         typer.Argument(
             metavar="SPACE",
-            help="A space for which there is a preset of the paper: digits, fashion_fast, mars, mars_fast.",
+            help="A space for which there is a preset of the paper: digits, fashion_fast, mars, mars_small.",
         ),
     ],
     trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 20,

@@ -29,7 +29,7 @@ def search(
         str,
         typer.Argument(
             metavar="SPACE",
-            help="TOML file, or one that comes with the package: digits, fashion_fast, mars, mars_fast.",
+            help="TOML file, or one that comes with the package: digits, fashion_fast, mars, mars_small.",
         ),
     ],
     budget: Annotated[
