@@ -31,6 +31,10 @@ def test_the_price_is_known_before_training_and_hardly_changes_with_it(known, to
         assert before[exact] == after[exact]
 
 
+def test_the_price_of_a_recipe_is_the_same_again(known):
+    assert price(CONFIG, known.dataset) == price(CONFIG, known.dataset)
+
+
 def test_a_network_without_integer_form_has_no_price(known):
     model = CONFIG.model.model_copy(update={"norm": "layer"})
     with pytest.raises(ConfigError):

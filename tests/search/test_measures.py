@@ -27,11 +27,22 @@ def test_costs_are_those_of_the_design_that_the_recipe_asks_for(toy_made):
 
 @pytest.mark.parametrize(
     ("text", "value", "excess"),
-    [("lut<=200", 250, 0.25), (" fps >= 1e3", 500, 0.5), ("lut<=8.5", 8, -0.5 / 8.5), ("asap7_mm2<=0.02", 0.03, 0.5)],
+    [
+        ("lut<=200", 250, 0.25),
+        (" fps >= 1e3", 500, 0.5),
+        ("lut<=8.5", 8, -0.5 / 8.5),
+        ("asap7_mm2<=.02", 0.03, 0.5),
+        ("asap7_mm2<=2e-2", 0.01, -0.5),
+    ],
 )
 def test_a_constraint_says_by_how_much_of_its_limit_it_is_missed(text, value, excess):
     (found,) = constraints([text])
     assert found.excess({found.cost: value}) == pytest.approx(excess)
+
+
+def test_a_constraint_is_written_with_all_its_digits():
+    texts = ["multipliers<=256", "multiplier_cycles<=1234567", "asap7_mm2<=0.0123456789"]
+    assert list(map(str, constraints(texts))) == texts
 
 
 @pytest.mark.parametrize(

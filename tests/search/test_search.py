@@ -1,4 +1,7 @@
+import re
+import sqlite3
 import time
+from contextlib import closing
 from importlib import import_module
 
 import pytest
@@ -7,6 +10,7 @@ from emamba.errors import ConfigError, DataError, ToolError
 from emamba.flow import Listener
 from emamba.search import Means, load_space, search
 from emamba.search.cluster import Engine
+from emamba.search.found import summary
 from emamba.search.study import Plan, open_study
 from emamba.search.worker import TICKET, Order
 from search_space import DIMENSIONS, die, die_once, write_space
@@ -28,7 +32,8 @@ def test_workers_leave_a_front_with_recipes_and_a_later_call_goes_on(tmp_path):
     assert (tmp_path / "run" / "front.svg").is_file()
     assert len(list((tmp_path / "run" / "recipes").iterdir())) == len(found.front)
     assert {total for _, total, _ in told} == {4}
-    assert any("best loss" in label and label.endswith("min left") for _, _, label in told)
+    label = told[-1][2]
+    assert re.fullmatch(r"search: \d+ trials, best [0-9.]+ % at [0-9,]+ multiplier cycles, \d+ (min|s) left", label)
     again = search(space, tmp_path / "run", means=means(trials=6, workers=1))
     assert len(again.trials) >= 6
     assert again.trials[: len(found.trials)] == found.trials
@@ -66,6 +71,46 @@ def test_a_killed_worker_loses_no_finished_trial_and_its_own_is_run_again(tmp_pa
     assert any(it.place == killed.params and not it.reason for it in found.trials)
     whole = [it.number for it in states if it.state.name == "COMPLETE" and "same" not in it.user_attrs]
     assert [it.number for it in found.trials if not it.reason] == whole
+
+
+def test_what_an_interrupted_search_has_found_is_in_its_folder_and_the_cut_trial_is_asked_again(tmp_path):
+    space, folder = load_space(write_space(tmp_path, epochs="[1, 9]")), tmp_path / "run"
+
+    def interrupt(done, total, label):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(space, folder, means=means(trials=0, workers=1), listener=Listener(interrupt))
+    assert (folder / "trials.jsonl").read_text()
+    assert (folder / "front.json").is_file()
+    states = [it.state.name for it in open_study(Plan(space), f"sqlite:///{folder / 'study.db'}").trials]
+    assert "RUNNING" not in states
+    assert states[-1] == "WAITING"
+    found = search(space, folder, means=means(trials=len(states), workers=1))
+    assert len(found.trials) >= len(states)
+
+
+def test_a_search_without_any_design_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("emamba.search.worker._IN_VAIN", 3)
+    space = load_space(write_space(tmp_path, dimensions=f'[set]\n"hardware.latency_cycles" = 1\n{DIMENSIONS}'))
+    found = search(space, tmp_path / "run", means=means(workers=1))
+    assert not found.trials
+    told = [line for line in summary(found, tmp_path) if line.startswith("without a design, 3 places; ")]
+    assert "no design found (wish for" in told[0]
+
+
+def test_a_database_that_is_lost_in_the_middle_is_a_clear_error(tmp_path):
+    folder = tmp_path / "run"
+
+    def lose(done, total, label):
+        if done:
+            with closing(sqlite3.connect(folder / "study.db")) as database:
+                database.execute("alter table trials rename to lost")
+
+    with pytest.raises(ToolError, match="does not answer any more: ") as lost:
+        search(load_space(write_space(tmp_path)), folder, means=means(trials=0, workers=1), listener=Listener(lose))
+    assert "the same command goes on" in lost.value.hint
 
 
 THREADS = Engine("threading", {}, 2)  # stands for a cluster: its workers start at once

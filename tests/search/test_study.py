@@ -96,6 +96,18 @@ def test_a_database_that_cannot_be_used_is_a_clear_error(plan, url):
     assert "URL" in refused.value.hint
 
 
+def test_a_password_is_not_shown(plan):
+    with pytest.raises(ConfigError, match=r"postgresql://me:\*\*\*@127") as refused:
+        open_study(plan, "postgresql://me:s3cret@127.0.0.1:1/none")
+    assert "s3cret" not in refused.value.message
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(plan, url):
+    with pytest.raises(ConfigError, match="no other process sees"):
+        open_study(plan, url)
+
+
 def test_a_file_that_is_no_database_is_a_clear_error(plan, storage, tmp_path):
     (tmp_path / "study.db").write_text("this is a text, and long enough not to be taken for an empty database" * 9)
     with pytest.raises(ConfigError, match="cannot use the database"):
@@ -145,8 +157,8 @@ def test_a_lost_trial_is_asked_again_twice_and_then_given_up(plan, storage):
 
 
 def test_objectives_are_costs_each_once():
-    assert check_against(["lut", "fps"]) == ("lut", "fps")
-    for wrong in ([], ["lut", "lut"], ["joules"]):
+    assert check_against(["lut", "cycles"]) == ("lut", "cycles")
+    for wrong in ([], ["lut", "lut"], ["joules"], ["lut", "fps"]):
         with pytest.raises(ConfigError):
             check_against(wrong)
 

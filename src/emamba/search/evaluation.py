@@ -47,14 +47,15 @@ def subject(recipe: Config, frames: int, folder: Path, data_dir: Path | None, li
 def price(config: Config, dataset: Dataset) -> dict[str, float]:
     """The costs of the accelerator of `config`, from its untrained network; ConfigError if it has none.
 
-    Weights change nothing but the shifts of scales, and so a few LUTs.
+    Weights change nothing but the shifts of scales, and so a few LUTs; those are of the random start of its seed.
     """
     from emamba.model import Mamba
     from emamba.quantization import calibrated, lower, lowerable
-    from emamba.training import untrained
+    from emamba.training import reproducible, untrained
 
     lowerable(config.model)
-    model = untrained(config, dataset)
+    with reproducible(config.training.seed, config.training.threads):
+        model = untrained(config, dataset)
     assert isinstance(model, Mamba), "lowerable() lets no other network through"
     return costs(lower(config.name, model, calibrated(model, config, dataset), config.quantization), config)
 

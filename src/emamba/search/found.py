@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ _SHOWN = ("multipliers", "lut", "memory_kbit", "cycles", "latency_cycles", "para
 
 @dataclass(frozen=True)
 class Found:
-    """What a search left: all trials that ended, those on the front, and the task its losses are of."""
+    """What a search left: all trials that ended, those on the front, and the task its losses are of.
+
+    `unpriced` says why places have no accelerator, and how many of them.
+    """
 
     plan: Plan
     task: Task
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
+    unpriced: Mapping[str, int] = field(default_factory=dict)
 
 
 def write(found: Found, folder: Path) -> Found:
@@ -38,7 +43,7 @@ def write(found: Found, folder: Path) -> Found:
     files.write(folder / "trials.jsonl", "".join(f"{line}\n" for line in lines))
     rows = [row(found, trial) for trial in found.front]
     files.write(folder / "front.json", json.dumps({**found.plan.identity(), "front": rows}, indent=1) + "\n")
-    for old in (folder / "recipes").glob("*.toml"):
+    for old in (folder / "recipes").glob(f"{found.plan.space.recipe.name}_[0-9]*.toml"):
         old.unlink()
     for trial in found.front:
         files.write(folder / "recipes" / f"{recipe_name(found, trial)}.toml", recipe_text(found, trial))
@@ -81,7 +86,7 @@ def table(found: Found) -> list[tuple[str, ...]]:
     return [
         head,
         *(
-            (it["recipe"], measure.written(it["validation"]), *(_number(trial.costs[name]) for name in names))
+            (it["recipe"], measure.written(it["validation"]), *(number(trial.costs[name]) for name in names))
             for it, trial in rows
         ),
     ]
@@ -98,6 +103,7 @@ def summary(found: Found, folder: Path) -> list[str]:
         f"{len(found.trials)} trials: {whole} trained to the end, {stopped} stopped early, "
         f"{refused} outside the constraints",
         *(f"failed, {count} times: {reason}" for reason, count in failed.most_common()),
+        *_without_design(found),
     ]
     if not found.front:
         return [*lines, *_nearest(found), f"no point yet; the same command goes on: {folder}"]
@@ -106,15 +112,24 @@ def summary(found: Found, folder: Path) -> list[str]:
     return [*lines, f"recipes: {folder / 'recipes'}; emamba flow RECIPE builds one"]
 
 
+def _without_design(found: Found) -> list[str]:
+    """How many places have no accelerator, and why most of them have none."""
+    if not found.unpriced:
+        return []
+    reason, count = Counter(found.unpriced).most_common(1)[0]
+    return [f"without a design, {sum(found.unpriced.values())} places; {count} times: {reason}"]
+
+
 def _nearest(found: Found) -> list[str]:
     """The trial that misses the constraints least, if none keeps them."""
     if not found.trials or any(trial.feasible for trial in found.trials):
         return []
     limits = found.plan.constraints
     nearest = min(found.trials, key=lambda trial: max(it.excess(trial.costs) for it in limits))
-    missed = [f"{it} ({_number(nearest.costs[it.cost])})" for it in limits if it.excess(nearest.costs) > 0]
+    missed = [f"{it} ({number(nearest.costs[it.cost])})" for it in limits if it.excess(nearest.costs) > 0]
     return [f"no trial kept the constraints; the nearest missed {', '.join(missed)}"]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A cost in words."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

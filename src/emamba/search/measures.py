@@ -49,7 +49,7 @@ class Constraint:
         return distance / (abs(self.limit) or 1.0)
 
     def __str__(self) -> str:
-        return f"{self.cost}{self.compare}{self.limit:g}"
+        return f"{self.cost}{self.compare}{repr(self.limit).removesuffix('.0')}"
 
 
 def constraints(texts: Sequence[str]) -> tuple[Constraint, ...]:
@@ -93,7 +93,7 @@ def known_cost(name: str) -> str:
 
 
 def _constraint(text: str) -> Constraint:
-    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([0-9]+\.?[0-9]*(?:e[0-9]+)?)\s*", text)
+    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)\s*", text)
     if found is None:
         raise ConfigError(f"{text!r} is no constraint", "write a cost, <= or >=, and a number: multipliers<=256")
     return Constraint(known_cost(found[1]), found[2], float(found[3]))

@@ -12,22 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emamba import files
+from emamba.data import Task
 from emamba.errors import EmambaError, ToolError
 from emamba.flow import SILENT, Listener
+from emamba.report.scores import MEASURES
 from emamba.search.cluster import Engine, engine
-from emamba.search.evaluation import subject
-from emamba.search.found import Found, write
+from emamba.search.evaluation import score, subject
+from emamba.search.found import Found, number, write
 from emamba.search.front import pareto
 from emamba.search.measures import Constraint
 from emamba.search.space import Space
-from emamba.search.study import Plan, Sampler, bury, check_against, open_study, trials
-from emamba.search.worker import TICKET, Order, look_around, work
+from emamba.search.study import Plan, Sampler, answering, bury, check_against, open_study, trials, unpriced
+from emamba.search.worker import STOP, TICKET, Order, look_around, work
 
 if TYPE_CHECKING:
     from optuna import Study
 
 _LOST_POOLS = 5  # times that workers may be lost before something else is wrong
 _GLANCE_S = 1.0  # between two looks at the study
+_FAREWELL_S = 10.0  # for a trial in this process to end, when the search is interrupted
 _PATIENCE_S = 60.0  # with workers that do nothing any more: that of a lost machine may wait for another for ever
 
 
@@ -58,16 +61,17 @@ def search(
 ) -> Found:
     """The front of `space`: loss of the integers on validation frames against costs, in time for `means`.
 
-    `folder` gets study.db, trials.jsonl, front.json, front.svg, and recipes/; called again, the study goes on.
-    ConfigError if the study there is another one, or workers of a cluster do not see it; ToolError if workers are
-    lost again and again.
+    `folder` gets study.db, trials.jsonl, front.json, front.svg, and recipes/, also if the search is interrupted; called
+    again, the study goes on. ConfigError if the study there is another one, or workers of a cluster do not see it;
+    ToolError if workers are lost again and again, or the database is.
     """
     plan, means = Plan(space, check_against(against), constraints), means or Means()
     storage = means.storage or f"sqlite:///{(folder / 'study.db').absolute()}"
     folder.mkdir(parents=True, exist_ok=True)
     data_dir = data_dir and data_dir.absolute()
     order = Order(plan, folder.absolute(), storage, means.sampler, means.seed, 0, means.trials, data_dir)
-    with engine(means.cluster, means.workers) as on:
+    STOP.clear()
+    with answering(storage), engine(means.cluster, means.workers) as on:
         # The recipe's author knew something; chance knows nothing.
         study = open_study(plan, storage, None if means.sampler == "random" else space.home())
         if not on.local:
@@ -75,9 +79,18 @@ def search(
         # The teacher is trained before workers need it, and in no time of theirs.
         task = subject(space.recipe, 1, folder, data_dir, listener).dataset.task
         order = replace(order, deadline=time.time() + means.budget_s)
-        _with_workers(study, order, on, lambda: _tell(study, order, listener))
-    found = Found(plan, task, tuple(trials(study)), ())
-    return write(replace(found, front=tuple(pareto(found.trials, plan.against))), folder)
+        try:
+            _with_workers(study, order, on, lambda: _tell(study, order, task, listener))
+        finally:
+            found = _written(study, order, task)
+    return found
+
+
+def _written(study: Study, order: Order, task: Task) -> Found:
+    """What the study has found so far, in the folder of the search."""
+    known = tuple(trials(study))
+    front = tuple(pareto(known, order.plan.against))
+    return write(Found(order.plan, task, known, front, unpriced(study)), order.folder)
 
 
 def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], None]) -> None:
@@ -88,12 +101,7 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
         failed: list[BaseException] = []
         thread = threading.Thread(target=_pool, args=(work, order, on, failed), daemon=True)
         thread.start()
-        idle = 0.0
-        while thread.is_alive() and idle < _PATIENCE_S:
-            thread.join(_GLANCE_S)
-            bury(study)
-            look()
-            idle = idle + _GLANCE_S if _over(study, order) else 0.0
+        _watch(thread, study, order, look)
         if not failed:
             return
         if isinstance(failed[0], EmambaError):
@@ -102,6 +110,21 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
         if lost >= _LOST_POOLS:
             fact = f"workers were lost {lost} times: {type(failed[0]).__name__}: {failed[0]}"
             raise ToolError(fact, "give fewer --workers, or more memory; the same command goes on") from failed[0]
+
+
+def _watch(thread: threading.Thread, study: Study, order: Order, look: Callable[[], None]) -> None:
+    """Until `thread` ends, or nothing is left for it to do."""
+    idle = 0.0
+    try:
+        while thread.is_alive() and idle < _PATIENCE_S:
+            thread.join(_GLANCE_S)
+            bury(study)
+            look()
+            idle = idle + _GLANCE_S if _over(study, order) else 0.0
+    except KeyboardInterrupt:
+        STOP.set()
+        thread.join(_FAREWELL_S)
+        raise
 
 
 def _over(study: Study, order: Order) -> bool:
@@ -142,10 +165,18 @@ def _pool(task: Callable[[Order, int], None], order: Order, on: Engine, failed: 
         failed.append(error)
 
 
-def _tell(study: Study, order: Order, listener: Listener) -> None:
-    """Trials done, the best loss so far, and the time left, as progress."""
-    known = trials(study)
-    best = min((trial.losses[-1] for trial in known if trial.whole and trial.feasible), default=None)
+def _tell(study: Study, order: Order, task: Task, listener: Listener) -> None:
+    """Trials done, the best score so far and what it costs, and the time left, as progress."""
+    known, cost = trials(study), order.plan.against[0]
+    whole = [trial for trial in known if trial.whole and trial.feasible]
+    text = "none whole yet"
+    if whole:
+        best = min(whole, key=lambda trial: trial.losses[-1])
+        written = MEASURES[task].written(score(task, best.losses[-1]))
+        text = f"best {written} at {number(best.costs[cost])} {cost.replace('_', ' ')}"
     left = max(order.deadline - time.time(), 0)
-    text = "search: none whole yet" if best is None else f"search: best loss {best:.4f}"
-    listener.progress(len(known), order.trials, f"{text}, {left / 60:.0f} min left")
+    listener.progress(len(known), order.trials, f"search: {len(known)} trials, {text}, {_time(left)} left")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

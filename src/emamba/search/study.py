@@ -9,12 +9,14 @@ import json
 import os
 import socket
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from emamba import __version__
-from emamba.errors import ConfigError
+from emamba.errors import ConfigError, ToolError
 from emamba.search.measures import Constraint, known_cost
 from emamba.search.space import Place, Space
 
@@ -29,6 +31,7 @@ SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 _BY_CHANCE = 6  # trials before models of losses and costs propose; for TPE also such that were illegal
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _LOCKED_S = 60  # to wait for SQLite while another worker writes
+_IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
 
 
@@ -75,6 +78,8 @@ def open_study(plan: Plan, storage: str, first: Place | None = None) -> Study:
     import optuna
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+    if storage in _IN_MEMORY:
+        raise ConfigError(f"{storage} is a database that no other process sees", "name a file: sqlite:///study.db")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -95,7 +100,7 @@ def open_study(plan: Plan, storage: str, first: Place | None = None) -> Study:
         RuntimeError,
         optuna.exceptions.StorageInternalError,  # tables of another program, that have other columns
     ) as error:
-        fact = f"cannot use the database {storage}: {str(error).splitlines()[0]}"
+        fact = f"cannot use the database {shown(storage)}: {str(error).splitlines()[0]}"
         hint = (
             "give a URL of SQLAlchemy whose driver is installed and whose server answers: postgresql://user@host/name"
         )
@@ -104,6 +109,30 @@ def open_study(plan: Plan, storage: str, first: Place | None = None) -> Study:
     if new and first is not None:
         study.enqueue_trial(dict(first))
     return study
+
+
+@contextmanager
+def answering(storage: str) -> Iterator[None]:
+    """ToolError if the database at `storage` was there and is lost meanwhile."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (StorageInternalError, DBAPIError) as error:
+        fact = f"the database {shown(storage)} does not answer any more: {str(error).splitlines()[0]}"
+        raise ToolError(fact, "what has ended is in it; when it answers again, the same command goes on") from error
+
+
+def shown(storage: str) -> str:
+    """The URL of a database without its password."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(storage).render_as_string(hide_password=True)
+    except ArgumentError:
+        return storage
 
 
 def _made_or_loaded(plan: Plan, database: RDBStorage) -> tuple[Study, bool]:
@@ -201,12 +230,20 @@ def trials(study: Study) -> list[Trial]:
     return found
 
 
+def unpriced(study: Study) -> Counter[str]:
+    """Why places have no accelerator, so that none of them became a trial, and how many of them."""
+    found = (it.user_attrs for it in study.get_trials(deepcopy=False) if it.state.is_finished())
+    return Counter(about["reason"] for about in found if "reason" in about and "costs" not in about)
+
+
 def check_against(names: Sequence[str]) -> tuple[str, ...]:
-    """`names` as objectives; ConfigError if one is no cost, or there is none."""
+    """`names` as objectives; ConfigError if one is no cost, or to be made large, or there is none."""
     if not names or len(set(names)) < len(names):
         raise ConfigError(
             f"costs to weigh accuracy against: {', '.join(names) or 'none'}", "name one or more, each once"
         )
+    if "fps" in names:
+        raise ConfigError("objectives are made small, but fps large", "weigh against cycles, or limit it: 'fps>=1000'")
     return tuple(map(known_cost, names))
 
 
@@ -214,7 +251,7 @@ def _check_identity(study: Study, plan: Plan, storage: str) -> None:
     begun = bool(study.trials)  # looked for first: who makes a study writes its plan before its first trial
     known, wanted = study.user_attrs.get("plan"), plan.identity()
     if known is None and (begun or len(study.directions) != 1 + len(plan.against)):
-        fact = f"the study {study.study_name} in {storage} was not made by emamba"
+        fact = f"the study {study.study_name} in {shown(storage)} was not made by emamba"
         raise ConfigError(fact, "give another database with --storage, or rename the space")
     if known is None:
         study.set_user_attr("plan", wanted)
@@ -222,4 +259,4 @@ def _check_identity(study: Study, plan: Plan, storage: str) -> None:
         different = [key for key in wanted if known.get(key) != wanted[key]]
         was = ", ".join(f"{key} was {json.dumps(known.get(key))}" for key in different)
         hint = "give another --run folder, or ask for what it was made with"
-        raise ConfigError(f"the study in {storage} was made with another {' and '.join(different)}: {was}", hint)
+        raise ConfigError(f"the study in {shown(storage)} was made with another {' and '.join(different)}: {was}", hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _KEPT = 1 / 3  # of the trials on a rung climb on (successive halving, Jamieson and Talwalkar 2016, by ranks)
 _WEIGHTS = "weights of a trial"
+STOP = threading.Event()  # in a process whose search was interrupted
 TICKET = "ticket"  # a file by which a machine of a cluster knows the folder of a search
 _IN_VAIN = 100  # places in a row that are illegal or known: nothing new is left
 
@@ -48,7 +50,7 @@ class Order:
 
 
 class Overtime(Exception):  # noqa: N818 - it is no error
-    """The deadline passed in the middle of a trial, which has to be asked again."""
+    """The search ended in the middle of a trial, which has to be asked again."""
 
 
 def look_around(order: Order, number: int) -> None:
@@ -98,6 +100,8 @@ class _Worker:
 
     def objective(self, asked: Asked) -> tuple[float, ...]:
         """The loss on the last rung that the trial reached, and its costs; why it failed is kept with it."""
+        import optuna
+
         asked.set_user_attr("worker", worker_name())
         try:
             return self._judged(asked)
@@ -105,13 +109,16 @@ class _Worker:
             asked.set_user_attr("again", True)
             asked.study.enqueue_trial(asked.params)
             raise
+        except optuna.TrialPruned as error:
+            asked.set_user_attr("reason", str(error))
+            raise
         except Exception as error:
             asked.set_user_attr("reason", f"{type(error).__name__}: {error}")
             raise
 
     def ended(self, study: Study, trial: FrozenTrial) -> None:
-        """Stops the worker when enough trials have ended, or nothing new is found any more."""
-        if self.done(study) or self.vain >= _IN_VAIN:
+        """Stops the worker when it is told to, enough trials have ended, or nothing new is found any more."""
+        if STOP.is_set() or self.done(study) or self.vain >= _IN_VAIN:
             study.stop()
         if self.order.sampler == "gp":  # which learns nothing from a place without a loss, and would ask for it again
             learned = trial.state.name == "COMPLETE" and "same" not in trial.user_attrs
@@ -206,5 +213,5 @@ class _Worker:
         return self.order.folder / "weights" / f"{number}.memory"
 
     def _in_time(self, done: int, total: int, label: str) -> None:
-        if time.time() > self.order.deadline:
+        if STOP.is_set() or time.time() > self.order.deadline:
             raise Overtime
