@@ -148,6 +148,23 @@ def test_an_error_of_the_user_ends_the_search_at_once(order, monkeypatch):
         module._with_workers(study, order, THREADS, lambda: None)
 
 
+def test_workers_may_be_lost_often_as_long_as_trials_end_in_between(order, monkeypatch):
+    study = open_study(order.plan, order.storage)
+
+    def work(order, number):
+        if number or len(study.trials) >= 7:
+            return
+        asked = study.ask()
+        asked.set_user_attr("costs", {"multiplier_cycles": 9})
+        study.tell(asked, [0.5, 9])
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(module, "work", work)
+    monkeypatch.setattr(module, "_GLANCE_S", 0.1)
+    module._with_workers(study, order, THREADS, lambda: None)
+    assert len(study.trials) == 7
+
+
 def test_a_worker_that_never_comes_back_is_not_waited_for_when_all_is_done(order, monkeypatch):
     study = open_study(order.plan, order.storage)
     came_back = []

@@ -28,7 +28,7 @@ from emamba.search.worker import STOP, TICKET, Order, look_around, work
 if TYPE_CHECKING:
     from optuna import Study
 
-_LOST_POOLS = 5  # times that workers may be lost before something else is wrong
+_LOST_POOLS = 5  # times in a row that workers may be lost, without a trial that ended, before something else is wrong
 _GLANCE_S = 1.0  # between two looks at the study
 _FAREWELL_S = 10.0  # for a trial in this process to end, when the search is interrupted
 _PATIENCE_S = 60.0  # with workers that do nothing any more: that of a lost machine may wait for another for ever
@@ -98,6 +98,7 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
     lost = 0
     while time.time() < order.deadline:
         bury(study)
+        ended = len(trials(study))
         failed: list[BaseException] = []
         thread = threading.Thread(target=_pool, args=(work, order, on, failed), daemon=True)
         thread.start()
@@ -106,7 +107,7 @@ def _with_workers(study: Study, order: Order, on: Engine, look: Callable[[], Non
             return
         if isinstance(failed[0], EmambaError):
             raise failed[0]
-        lost += 1
+        lost = lost + 1 if len(trials(study)) == ended else 1
         if lost >= _LOST_POOLS:
             fact = f"workers were lost {lost} times: {type(failed[0]).__name__}: {failed[0]}"
             raise ToolError(fact, "give fewer --workers, or more memory; the same command goes on") from failed[0]
