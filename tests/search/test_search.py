@@ -1,5 +1,6 @@
 import re
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from importlib import import_module
@@ -8,12 +9,12 @@ import pytest
 
 from emamba.errors import ConfigError, DataError, ToolError
 from emamba.flow import Listener
-from emamba.search import Means, load_space, search
+from emamba.search import Means, load_space, search, worker
 from emamba.search.cluster import Engine
 from emamba.search.found import summary
-from emamba.search.study import Plan, open_study
+from emamba.search.study import Plan, open_study, trials
 from emamba.search.worker import TICKET, Order
-from search_space import DIMENSIONS, die, die_once, write_space
+from search_space import DIMENSIONS, die, die_once, wait_for, write_space
 
 module = import_module("emamba.search.search")  # the function of that name hides it
 
@@ -33,7 +34,7 @@ def test_workers_leave_a_front_with_recipes_and_a_later_call_goes_on(tmp_path):
     assert len(list((tmp_path / "run" / "recipes").iterdir())) == len(found.front)
     assert {total for _, total, _ in told} == {4}
     label = told[-1][2]
-    assert re.fullmatch(r"search: \d+ trials, best [0-9.]+ % at [0-9,]+ multiplier cycles, \d+ (min|s) left", label)
+    assert re.fullmatch(r"search: \d+ trials, best [0-9.]+ % at [0-9,]+ multiplier cycles, \d+ min left", label)
     again = search(space, tmp_path / "run", means=means(trials=6, workers=1))
     assert len(again.trials) >= 6
     assert again.trials[: len(found.trials)] == found.trials
@@ -73,13 +74,20 @@ def test_a_killed_worker_loses_no_finished_trial_and_its_own_is_run_again(tmp_pa
     assert [it.number for it in found.trials if not it.reason] == whole
 
 
-def test_what_an_interrupted_search_has_found_is_in_its_folder_and_the_cut_trial_is_asked_again(tmp_path):
-    space, folder = load_space(write_space(tmp_path, epochs="[1, 9]")), tmp_path / "run"
+def test_what_an_interrupted_search_has_found_is_in_its_folder_and_the_cut_trial_is_asked_again(tmp_path, monkeypatch):
+    space, folder, second, true = load_space(write_space(tmp_path)), tmp_path / "run", threading.Event(), worker.trained
+
+    def trained(*given):
+        if not second.is_set() and trials(open_study(Plan(space), f"sqlite:///{folder / 'study.db'}")):
+            second.set()
+            wait_for(worker.STOP.is_set)
+        return true(*given)
 
     def interrupt(done, total, label):
-        if done:
+        if second.is_set():
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(worker, "trained", trained)
     with pytest.raises(KeyboardInterrupt):
         search(space, folder, means=means(trials=0, workers=1), listener=Listener(interrupt))
     assert (folder / "trials.jsonl").read_text()

@@ -108,7 +108,7 @@ def test_a_password_is_not_shown(plan):
     assert "s3cret" not in refused.value.message
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite+pysqlite:///:memory:"])
 def test_a_database_in_memory_is_refused(plan, url):
     with pytest.raises(ConfigError, match="no other process sees"):
         open_study(plan, url)

@@ -167,7 +167,7 @@ def _pool(task: Callable[[Order, int], None], order: Order, on: Engine, failed: 
 
 
 def _tell(study: Study, order: Order, task: Task, listener: Listener) -> None:
-    """Trials done, the best score so far and what it costs, and the time left, as progress."""
+    """Trials done, the best score so far and what it costs, and the minutes left, as progress."""
     known, cost = trials(study), order.plan.against[0]
     whole = [trial for trial in known if trial.whole and trial.feasible]
     text = "none whole yet"
@@ -175,9 +175,7 @@ def _tell(study: Study, order: Order, task: Task, listener: Listener) -> None:
         best = min(whole, key=lambda trial: trial.losses[-1])
         written = MEASURES[task].written(score(task, best.losses[-1]))
         text = f"best {written} at {number(best.costs[cost])} {cost.replace('_', ' ')}"
-    left = max(order.deadline - time.time(), 0)
-    listener.progress(len(known), order.trials, f"search: {len(known)} trials, {text}, {_time(left)} left")
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    left = (
+        max(order.deadline - time.time(), 0) / 60 + 0.5
+    )  # rounded up: each new label is a line where progress is lines
+    listener.progress(len(known), order.trials, f"search: {len(known)} trials, {text}, {left:.0f} min left")

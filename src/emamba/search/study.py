@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
+    from sqlalchemy import URL
 
 Sampler = Literal["tpe", "gp", "nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 _BY_CHANCE = 6  # trials before models of losses and costs propose; for TPE also such that were illegal
 _HEARTBEAT_S, _LOST_S = 10, 60  # a worker says so often that it lives, and is lost after so long without
 _LOCKED_S = 60  # to wait for SQLite while another worker writes
-_IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
 _RETRIES = 2  # of a trial whose worker was lost: a third loss is hardly chance
 
 
@@ -78,7 +78,7 @@ def open_study(plan: Plan, storage: str, first: Place | None = None) -> Study:
     import optuna
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-    if storage in _IN_MEMORY:
+    if _in_memory(storage):
         raise ConfigError(f"{storage} is a database that no other process sees", "name a file: sqlite:///study.db")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -126,13 +126,25 @@ def answering(storage: str) -> Iterator[None]:
 
 def shown(storage: str) -> str:
     """The URL of a database without its password."""
+    url = _url(storage)
+    return url.render_as_string(hide_password=True) if url else storage
+
+
+def _in_memory(storage: str) -> bool:
+    """Whether that is a database of SQLite which ends with its process."""
+    url = _url(storage)
+    return bool(url and url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"))
+
+
+def _url(storage: str) -> URL | None:
+    """`storage` as SQLAlchemy reads it; None if it cannot."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(storage).render_as_string(hide_password=True)
+        return make_url(storage)
     except ArgumentError:
-        return storage
+        return None
 
 
 def _made_or_loaded(plan: Plan, database: RDBStorage) -> tuple[Study, bool]:
