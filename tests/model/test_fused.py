@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from emamba.config import CurveConfig
 from emamba.curve import silu_segments
@@ -44,6 +45,29 @@ def test_equal_ends_share_their_gradient():
 def test_what_is_not_a_number_stays_so():
     x = torch.tensor([[1.0, torch.nan, 2.0], [1.0, 2.0, 3.0]])
     assert layers.ranged(x).isnan().any(1).tolist() == [True, False]
+    for limit in (0.0, 1.5):
+        assert fused.saturated_silu(x, limit).isnan().any(1).tolist() == [True, False]
+        assert fused.gated(x, torch.ones_like(x), limit).isnan().any(1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.5])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5, 7), (2, 4, 8), (0, 3)], ids=str)
+def test_saturated_silu(shape, limit):
+    x = 3 * torch.randn(shape[::-1]).permute(*range(len(shape))[::-1])
+    compared(lambda x: fused.saturated_silu(x, limit), lambda x: layers.saturated(nn.SiLU(), x, limit), x)
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.5])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5, 7), (2, 4, 8), (0, 3)], ids=str)
+def test_gated(shape, limit):
+    y, z = 3 * torch.randn(2, *shape[::-1]).permute(0, *range(len(shape), 0, -1))
+    compared(lambda y, z: fused.gated(y, z, limit), lambda y, z: layers.gated(y, z, nn.SiLU(), limit), y, z)
+
+
+def test_at_and_beyond_the_limit_nothing_is_learned():
+    x = torch.tensor([[-9.0, -1.5, -1.0, 0.0, 1.0, 1.5, 9.0]])
+    compared(lambda x: fused.saturated_silu(x, 1.5), lambda x: layers.saturated(nn.SiLU(), x, 1.5), x)
+    compared(lambda x: fused.gated(x, x, 1.5), lambda x: layers.gated(x, x, nn.SiLU(), 1.5), x)
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (1, 4), (3, 2)])

@@ -42,6 +42,16 @@ def ranged(x: Tensor) -> Tensor:
     return _Ranged.apply(x)  # pyright: ignore[reportReturnType]
 
 
+def saturated_silu(x: Tensor, limit: float) -> Tensor:
+    """SiLU of `x`, saturated at plus and minus `limit` before (0: not at all)."""
+    return _SaturatedSilu.apply(x, limit)  # pyright: ignore[reportReturnType]
+
+
+def gated(y: Tensor, z: Tensor, limit: float) -> Tensor:
+    """`y` times SiLU of `z`; `y` and the result saturate at plus and minus `limit` (0: not at all)."""
+    return _Gated.apply(y, z, limit)  # pyright: ignore[reportReturnType]
+
+
 def convolved(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`model.layers.convolved`."""
     return _Convolved.apply(padded, weight, bias)  # pyright: ignore[reportReturnType]
@@ -88,6 +98,44 @@ class _Ranged(torch.autograd.Function):
         return torch.from_numpy(to_x)
 
 
+class _SaturatedSilu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
+        given = _vectors(x)
+        y, ctx.limit = np.empty_like(given), np.float32(limit or np.inf)
+        kernels.saturated_silu(given, ctx.limit, y)
+        ctx.save_for_backward(x)
+        return _shaped(y, x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (x,) = ctx.saved_tensors
+        given = _vectors(x)
+        to_x = np.empty_like(given)
+        kernels.saturated_silu_gradient(given, ctx.limit, _vectors(gradients[0]), to_x)
+        return _shaped(to_x, x), None
+
+
+class _Gated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, z: Tensor, limit: float) -> Tensor:
+        operands = _vectors(y), _vectors(z)
+        result, ctx.limit = np.empty_like(operands[0]), np.float32(limit or np.inf)
+        kernels.gate(*operands, ctx.limit, result)
+        ctx.save_for_backward(y, z)
+        return _shaped(result, y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        operands = [_vectors(tensor) for tensor in ctx.saved_tensors]
+        found = [np.empty_like(operand) for operand in operands]
+        kernels.gate_gradients(*operands, ctx.limit, _vectors(gradients[0]), *found)
+        to_y, to_z = (_shaped(it, tensor) for it, tensor in zip(found, ctx.saved_tensors, strict=True))
+        return to_y, to_z, None
+
+
 class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:
@@ -112,6 +160,16 @@ def _prepared(tensors: tuple[Tensor, ...]) -> list[Floats]:
     """Channels last, in whole vectors."""
     padded, weight, bias = tensors
     return [array(tensor, whole(len(bias))) for tensor in (padded, weight.movedim(0, 2), bias)]
+
+
+def _vectors(x: Tensor) -> Floats:
+    """All elements in a row, filled up with zeros to whole vectors."""
+    return array(x.reshape(-1), whole(x.numel()))
+
+
+def _shaped(elements: Floats, x: Tensor) -> Tensor:
+    """What `_vectors` made a row of, in the shape of `x` again."""
+    return torch.from_numpy(elements[: x.numel()]).view(x.shape)
 
 
 def _rows(x: Floats) -> Floats:

@@ -51,6 +51,20 @@ def limited(x: Tensor, limit: float) -> Tensor:
     return nn.functional.hardtanh(x, -limit, limit) if limit else x
 
 
+def saturated(curve: nn.Module, x: Tensor, limit: float) -> Tensor:
+    """`curve` of what `limited` makes of `x`."""
+    if isinstance(curve, nn.SiLU) and fused.fits(x):
+        return fused.saturated_silu(x, limit)
+    return curve(limited(x, limit))
+
+
+def gated(y: Tensor, z: Tensor, curve: nn.Module, limit: float) -> Tensor:
+    """`y` times `curve` of `z`; both `y` and the result are `limited`."""
+    if isinstance(curve, nn.SiLU) and fused.fits(y, z):
+        return fused.gated(y, z, limit)
+    return limited(limited(y, limit) * curve(z), limit)
+
+
 def norm(config: MambaConfig) -> nn.Module:
     """The norm over `d_model` channels that `config` asks for."""
     match config.norm:

@@ -103,7 +103,7 @@ class Mamba(nn.Module):
         if self.config.embedding == "bytes":
             return layers.limited(self.embedding(tokens[..., 0].long()), limit)
         if self.stem is not None:
-            tokens = self.silu(layers.limited(self.stem(tokens), limit))
+            tokens = layers.saturated(self.silu, self.stem(tokens), limit)
         return layers.limited(self.embedding(grouped(tokens, self.shape.group)), limit)
 
     def _classify(self, features: Tensor, seen: int) -> Tensor:
@@ -151,10 +151,10 @@ class Block(nn.Module):
         config, limited = self.config, self._limited
         x, z = limited(self.in_proj(self.norm(residual))).chunk(2, dim=-1)
         x, window = self.convolution(x, state.window)
-        x = self.convolution_silu(limited(x))
+        x = layers.saturated(self.convolution_silu, x, config.limit)
         low, b, c = limited(self.x_proj(x)).split([config.dt_rank, config.d_state, config.d_state], dim=-1)
         y, hidden = selective_scan(x, self.delta(low), b, c, self.rate, self.skip, self.exp, state.hidden)
-        gated = limited(limited(y) * self.silu(z))
+        gated = layers.gated(y, z, self.silu, config.limit)
         return limited(residual + limited(self.out_proj(gated))), BlockState(window, hidden)
 
     @property
