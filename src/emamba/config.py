@@ -200,8 +200,8 @@ class TrainingConfig(Section):
 
     `averaging` is the share of the running average of the weights that stays at each step (0: the last
     weights count), less where the average would look back over more than a quarter of the training. `validation` says
-    whether the validation images measure the model or train it too. `device` "auto" is a GPU where PyTorch finds one;
-    integers are made on the CPU.
+    whether the validation images measure the model or train it too. On the CPU a batch is divided among `threads`, and
+    sums depend on their number. `device` "auto" is a GPU where PyTorch finds one; integers are made on the CPU.
     """
 
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0

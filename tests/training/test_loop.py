@@ -12,7 +12,7 @@ from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
 from emamba.model import build
 from emamba.training import Fit, fit, reproducible, silent, train
-from emamba.training.loop import _optimizer
+from emamba.training.loop import _divisible, _optimizer
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,58 @@ def test_threads_are_those_of_the_recipe(dataset, monkeypatch):
     monkeypatch.setattr("emamba.training.loop.torch.set_num_threads", seen.append)
     train(config(epochs=1, threads=2), dataset)
     assert seen[0] == 2
+
+
+class Twisted(nn.Module):
+    """Maps a digit to 10 outputs; `idle.weight` has no part in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.idle = nn.Linear(64, 12), nn.Linear(12, 10), nn.Linear(3, 4)
+
+    def forward(self, images):
+        return self.second(torch.tanh(self.first(images.flatten(1))))
+
+
+def twisted(dataset, threads: int) -> Twisted:
+    """Trained on batches of 47, the last one of a single image."""
+    torch.manual_seed(0)
+    model, split = Twisted(), dataset.train[:283]
+
+    def loss(images, places):
+        return nn.functional.cross_entropy(model(torch.from_numpy(images)), torch.from_numpy(split.targets[places]))
+
+    fit(model, loss, split, TrainingConfig(epochs=3, batch_size=47, threads=threads), Fit("train", silent))
+    return model
+
+
+def test_parts_of_a_batch_have_the_gradient_of_the_whole(dataset):
+    whole, before = twisted(dataset, 1), torch.get_num_threads()
+    for threads in (2, 5, 64):
+        torch.testing.assert_close(dict(twisted(dataset, threads).state_dict()), dict(whole.state_dict()))
+    assert torch.get_num_threads() == before
+
+
+def test_parts_are_added_in_their_order(dataset):
+    first, *more = (twisted(dataset, 5).state_dict() for _ in range(4))
+    assert all(torch.equal(tensor, other[name]) for other in more for name, tensor in first.items())
+
+
+def test_what_the_loss_does_not_depend_on_stays_as_it_was(dataset):
+    trained = twisted(dataset, 2)
+    torch.manual_seed(0)
+    assert torch.equal(trained.idle.weight, Twisted().idle.weight)
+
+
+@pytest.mark.parametrize("inside", [nn.BatchNorm1d(12), nn.Dropout(0.5), nn.Sequential(nn.Dropout2d())], ids=str)
+def test_norms_of_whole_batches_and_random_numbers_are_not_divided(inside):
+    assert _divisible(nn.Sequential(nn.Linear(3, 12), nn.LayerNorm(12)))
+    assert not _divisible(nn.Sequential(nn.Linear(3, 12), inside))
+
+
+def test_an_error_in_a_part_goes_up(dataset):
+    def loss(images, places):
+        raise ValueError(f"{len(places)} places")
+
+    with pytest.raises(ValueError, match="25 places"):
+        fit(Twisted(), loss, dataset.train, TrainingConfig(batch_size=50, threads=2), Fit("train", silent))
