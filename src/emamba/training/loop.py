@@ -124,16 +124,15 @@ class _Run:
         """
         parameters = list(self.model.parameters())
 
-        def descended(part: Places) -> tuple[Tensor | None, ...]:
+        def descended(part: Places) -> tuple[Tensor, tuple[Tensor | None, ...]]:
             loss = self.objective(images[part], places[part]) * (len(part) / len(places))
-            return loss.detach(), *torch.autograd.grad(loss, parameters, allow_unused=True)
+            return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
         parts = np.array_split(np.arange(len(places)), min(self.threads, len(places)))
-        loss, *gradients = map(_added, zip(*_at_once(descended, parts), strict=True))
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        assert loss is not None
-        return loss
+        losses, gradients = zip(*_at_once(descended, parts), strict=True)
+        for parameter, shares in zip(parameters, zip(*gradients, strict=True), strict=True):
+            parameter.grad = _added(shares)
+        return torch.stack(losses).sum()
 
     def remember(self) -> None:
         """Writes all parts to the memory, if there is one."""
@@ -198,7 +197,7 @@ def _at_once(function: Callable[[Places], Found], parts: list[Places]) -> list[F
 
 
 def _added(parts: tuple[Tensor | None, ...]) -> Tensor | None:
-    """The sum; None where nothing depends on a parameter."""
+    """The sum of gradients; None where nothing depends on a parameter."""
     found = [part for part in parts if part is not None]
     return torch.stack(found).sum(0) if found else None
 
