@@ -12,7 +12,7 @@ from emamba.data import Split, load_dataset
 from emamba.errors import TrainingError
 from emamba.model import build
 from emamba.training import Fit, fit, reproducible, silent, train
-from emamba.training.loop import _divisible, _optimizer
+from emamba.training.loop import _MEMORY, _divisible, _optimizer
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,16 @@ def config(**training) -> Config:
 
 
 def test_pytorch_is_left_as_it_was_found():
-    before = torch.random.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    def state():
+        flags = torch.are_deterministic_algorithms_enabled(), _MEMORY.fill_uninitialized_memory
+        return torch.random.get_rng_state(), torch.get_num_threads(), *flags
+
+    before = state()
     with contextlib.suppress(KeyboardInterrupt), reproducible(1):
+        assert state()[2:] == (True, False)
         torch.rand(1)
         raise KeyboardInterrupt
-    after = torch.random.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    after = state()
     assert torch.equal(before[0], after[0])
     assert before[1:] == after[1:]
 

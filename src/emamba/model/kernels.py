@@ -257,46 +257,46 @@ def _passed(a: Any, limit: Any, above: Any) -> Any:
 
 
 @inlined
-def _sigmoid(a: Any) -> Any:
-    return _ONE / (_ONE + exp(_ZERO - a))
+def _silu(a: Any) -> Any:
+    """Value and slope of SiLU at a vector."""
+    share = _ONE / (_ONE + exp(_ZERO - a))
+    return a * share, share * (_ONE + a * (_ONE - share))
 
 
 @compiled
 def saturated_silu(x: Floats, limit: np.float32, y: Floats) -> None:
     """SiLU of `x` [whole vectors], saturated at plus and minus `limit` before."""
     for i in range(0, len(x), LANES):
-        a = _clipped(load(x, (i,)), limit)
-        store(y, (i,), a * _sigmoid(a))
+        value, _ = _silu(_clipped(load(x, (i,)), limit))
+        store(y, (i,), value)
 
 
 @compiled
 def saturated_silu_gradient(x: Floats, limit: np.float32, above: Floats, to_x: Floats) -> None:
     """Writes `to_x`; `above` is the gradient of y."""
     for i in range(0, len(x), LANES):
-        a = _clipped(load(x, (i,)), limit)
-        share = _sigmoid(a)
-        to_a = load(above, (i,)) * share * (_ONE + a * (_ONE - share))
-        store(to_x, (i,), _passed(load(x, (i,)), limit, to_a))
+        given = load(x, (i,))
+        _, slope = _silu(_clipped(given, limit))
+        store(to_x, (i,), _passed(given, limit, load(above, (i,)) * slope))
 
 
 @compiled
 def gate(y: Floats, z: Floats, limit: np.float32, result: Floats) -> None:
     """`y` times SiLU of `z` [whole vectors]; `y` and the result saturate at plus and minus `limit`."""
     for i in range(0, len(y), LANES):
-        a = load(z, (i,))
-        store(result, (i,), _clipped(_clipped(load(y, (i,)), limit) * (a * _sigmoid(a)), limit))
+        opened, _ = _silu(load(z, (i,)))
+        store(result, (i,), _clipped(_clipped(load(y, (i,)), limit) * opened, limit))
 
 
 @compiled
 def gate_gradients(y: Floats, z: Floats, limit: np.float32, above: Floats, to_y: Floats, to_z: Floats) -> None:
     """Writes both gradients; `above` is that of the result."""
     for i in range(0, len(y), LANES):
-        given, a = load(y, (i,)), load(z, (i,))
-        share = _sigmoid(a)
-        kept, opened = _clipped(given, limit), a * share
+        given = load(y, (i,))
+        kept, (opened, slope) = _clipped(given, limit), _silu(load(z, (i,)))
         to_product = _passed(kept * opened, limit, load(above, (i,)))
         store(to_y, (i,), _passed(given, limit, to_product * opened))
-        store(to_z, (i,), to_product * kept * share * (_ONE + a * (_ONE - share)))
+        store(to_z, (i,), to_product * kept * slope)
 
 
 @compiled

@@ -119,8 +119,8 @@ class _Run:
     def _descent(self, images: Images, places: Places) -> Tensor:
         """The mean loss of a batch, and its gradients in the parameters: of parts of it at once, a thread for each.
 
-        Single operations are too short for several threads: two of them took 0.87 of the time of one in a step of
-        `cifar`, and 0.62 with a half of the batch each.
+        Single operations are too short for several threads: two of them took 0.66 of the time of one in a step of
+        `cifar`, and 0.51 with a half of the batch each.
         """
         parameters = list(self.model.parameters())
 
